@@ -1,0 +1,56 @@
+# `make` alone lists what there is. Every target sets up what it needs by itself.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+PACKAGES := adapter autoscaler forecasting
+CODE := $(PACKAGES) tests benchmarks
+
+.PHONY: help env demo test unit check format lock components bench kind-test clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+env: $(READY) ## create .venv from the hashed lock (a Python >= 3.11 and a package index are all it needs)
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Leadtime needs Python 3.11 or newer, and %s is %s: run make PYTHON=python3.11" % (sys.executable, sys.version.split()[0]) if sys.version_info < (3, 11) else 0)'
+	@echo "setting up .venv (once; about a minute) …"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(READY) ## watch the adapter at work on an embedded cluster (about a minute, stops by itself)
+	@$(BIN)/leadtime demo
+
+test: $(READY) ## run every test tier that this machine can run; LEADTIME_REQUIRE=all makes a skipped tier a failure
+	@$(BIN)/python -m tests.run
+
+unit: $(READY) ## run the unit tier only (seconds)
+	@$(BIN)/python -m tests.run unit
+
+check: $(READY) ## format, lint, types, import contracts
+	@$(BIN)/ruff format --check $(CODE)
+	@$(BIN)/ruff check $(CODE)
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(READY) ## rewrite the code in the house format
+	@$(BIN)/ruff format $(CODE)
+	@$(BIN)/ruff check --fix $(CODE)
+
+lock: ## write requirements.lock anew from pyproject.toml (needs uv; the lock names packages, versions and hashes, and no host)
+	@uv lock --quiet
+	@uv export --quiet --format requirements-txt --no-emit-project --all-groups --no-header --output-file requirements.lock
+	@rm uv.lock
+
+components: $(READY) ## build the real control plane's programs from their Go modules (once; about 15 minutes on two cores)
+	@$(BIN)/python -m tests.cluster.build
+
+bench: $(READY) ## run the benchmarks behind the README's figures
+	@$(BIN)/python -m benchmarks
+
+clean: ## remove what the other targets made here (not the built components in the user's cache)
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

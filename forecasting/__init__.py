@@ -1,0 +1,1 @@
+"""The numerical library: arrays in, quantiles out. It knows neither Kubernetes, HTTP, replicas nor the clock."""
