@@ -1,0 +1,58 @@
+"""The `leadtime` command: puts the commands together and turns the errors that a user can act on into exit statuses.
+
+Exit statuses: 0 done, 1 it did not work out (the message says why), 2 the command or a file it was given is wrong.
+"""
+
+import sys
+from importlib import metadata
+from typing import Annotated
+
+import typer
+
+from autoscaler.cli import adapter as adapter_command
+from autoscaler.cli import demo, explain, importing
+
+app = typer.Typer(
+    name="leadtime",
+    help="Autoscaling for GPU inference on Kubernetes, one start-up lead time ahead of the load.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(adapter_command.app, name="adapter")
+app.add_typer(explain.app, name="explain")
+app.add_typer(importing.app, name="import")
+app.command("demo")(demo.demo)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"leadtime {metadata.version('leadtime')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+def run() -> None:
+    """Run the command line; errors that are the user's to mend are one line on standard error, without a traceback."""
+    from adapter.errors import ApiServerError, ConfigError
+
+    try:
+        app()
+    except ConfigError as error:
+        print(f"error: {error.file}", *(f"  {problem}" for problem in error.problems), sep="\n", file=sys.stderr)
+        sys.exit(2)
+    except ApiServerError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    run()
