@@ -1,0 +1,40 @@
+"""Put every test into its tier, and skip the tiers that this machine cannot run, or fail them where they are required."""
+
+import asyncio
+import signal
+
+import hypothesis
+import pytest
+
+from tests import tiers
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    try:
+        tiers.required()
+    except tiers.UnknownTierError as error:
+        raise pytest.UsageError(str(error)) from error
+    # pytest-asyncio leaks the loop that asyncio makes by itself before the first async test; with none there, it makes none.
+    asyncio.set_event_loop(None)
+    # A loaded machine is slow at random: what a test takes is not what it shows.
+    hypothesis.settings.register_profile("house", deadline=None)
+    hypothesis.settings.load_profile("house")
+    # End as on Ctrl-C: SIGTERM as shipped would skip every fixture's clean-up and leave real processes behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    tier = tiers.of(item.path)
+    if tier != tiers.UNIT:
+        item.add_marker(tier)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    tier = tiers.of(item.path)
+    reason = tiers.missing(tier)
+    if reason is None:
+        return
+    if tier in tiers.required():
+        pytest.fail(f"{reason} ({tiers.REQUIRE} forbids skipping it)", pytrace=False)
+    pytest.skip(reason)
