@@ -11,6 +11,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import sys
 import time
 import urllib.parse
 from collections.abc import Mapping, Sequence
@@ -155,3 +156,9 @@ def _get(url: str, *, tls: ssl.SSLContext | None) -> str:
         return f"{type(error).__name__}: {error}"
     finally:
         connection.close()
+
+
+def run_leadtime(*arguments: str, timeout_s: float = 60.0) -> subprocess.CompletedProcess[str]:
+    """Return how ``leadtime ARGUMENTS`` ended, with what it printed."""
+    command = [sys.executable, "-m", "autoscaler.cli.main", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout_s)
