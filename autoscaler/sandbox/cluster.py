@@ -151,6 +151,7 @@ async def serve(options: Options | None = None) -> AsyncIterator[Cluster]:
     Raise OSError when the port is taken.
     """
     options = options or Options()
+    problem: Exception | None = None
     with socket.create_server((HOST, options.port), backlog=256, reuse_port=False) as listener:
         cluster = Cluster(options, port=listener.getsockname()[1])
         cluster.bootstrap()
@@ -174,11 +175,17 @@ async def serve(options: Options | None = None) -> AsyncIterator[Cluster]:
                 async with asyncio.TaskGroup() as group:
                     tasks = [group.create_task(each.run(), name=each.name) for each in cluster.queues()]
                     tasks.append(group.create_task(aggregation.run(), name="aggregation"))
-                    yield cluster
-                    for task in tasks:
-                        task.cancel()
+                    try:
+                        yield cluster
+                    except Exception as error:  # noqa: BLE001 -- raised below, and not wrapped into the group's own troubles
+                        problem = error
+                    finally:
+                        for task in tasks:
+                            task.cancel()
             finally:
                 await runner.cleanup()
+    if problem is not None:
+        raise problem
 
 
 async def run(options: Options, folder: Path) -> None:

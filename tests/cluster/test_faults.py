@@ -43,7 +43,7 @@ CASES = [
     Case("infinite", "not a number"),
     Case("blank", "DCGM blank value", rule={"series": "DCGM_FI_DEV_GPU_TEMP"}),
     Case("strangers", "no series"),
-    Case("unlabelled", "no series"),
+    Case("unlabelled", "label missing"),
     Case("ambiguous", "ambiguous", rule={"reduce": "single"}),
     Case("nobody", "selector matches no live pod", pods=False),
     Case("half", "too few pods report", rule={"owner": "sum"}, kind="object"),

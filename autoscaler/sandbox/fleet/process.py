@@ -44,7 +44,7 @@ class _NodeMetadata(msgspec.Struct):
 
 
 class _NodeStatus(msgspec.Struct):
-    allocatable: dict[str, str] = {}
+    capacity: dict[str, str] = {}
 
 
 class _Node(msgspec.Struct):
@@ -96,7 +96,7 @@ class Process:
             with contextlib.suppress(ApiServerError, msgspec.DecodeError):
                 body = await self.kube.request("GET", "/api/v1/nodes")
                 found = msgspec.json.decode(body, type=_Nodes).items
-                self.nodes = {node.metadata.name: int(node.status.allocatable.get("nvidia.com/gpu", 0)) for node in found}
+                self.nodes = {node.metadata.name: int(node.status.capacity.get("nvidia.com/gpu", 0)) for node in found}
             await asyncio.sleep(_NODES_EVERY_S)
 
     async def _simulate(self) -> None:

@@ -14,9 +14,9 @@ import pytest
 from aiohttp import web
 
 from tests.cluster import pki, waiting
-from tests.contract.client import Api
-from tests.contract.documents import core
-from tests.contract.test_access import account, robot
+from tests.integration.contract.client import Api
+from tests.integration.contract.documents import core
+from tests.integration.contract.test_access import account, robot
 
 __all__ = ["account", "robot"]
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from tests.cluster import waiting
-from tests.contract.client import STRATEGIC, Api
-from tests.contract.documents import apps, configmap, core, deployment, pod
+from tests.integration.contract.client import STRATEGIC, Api
+from tests.integration.contract.documents import apps, configmap, core, deployment, pod
 
 GATE = "leadtime.dev/warm"
 COST = "controller.kubernetes.io/pod-deletion-cost"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.contract.client import METADATA, Api
-from tests.contract.documents import configmap, core, pod
+from tests.integration.contract.client import METADATA, Api
+from tests.integration.contract.documents import configmap, core, pod
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.cluster import waiting
-from tests.contract.client import JSON_PATCH, MERGE, STRATEGIC, Api
+from tests.integration.contract.client import JSON_PATCH, MERGE, STRATEGIC, Api
 
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 

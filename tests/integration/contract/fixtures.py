@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster import waiting
-from tests.contract.client import Api, Server
+from tests.integration.contract.client import Api, Server
 
 
 @pytest.fixture

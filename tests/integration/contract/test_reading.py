@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.contract.client import METADATA, METADATA_LIST, Api
-from tests.contract.documents import apps, configmap, core, idle_deployment, pod
+from tests.integration.contract.client import METADATA, METADATA_LIST, Api
+from tests.integration.contract.documents import apps, configmap, core, idle_deployment, pod
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from tests.cluster import waiting
-from tests.contract.client import Answer, Api
-from tests.contract.documents import apps, configmap, core, idle_deployment
+from tests.integration.contract.client import Answer, Api
+from tests.integration.contract.documents import apps, configmap, core, idle_deployment
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 ACCESS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"

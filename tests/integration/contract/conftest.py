@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.contract import process
-from tests.contract.client import Server
-from tests.contract.fixtures import anonymous, api, namespace
+from tests.integration.contract import process
+from tests.integration.contract.client import Server
+from tests.integration.contract.fixtures import anonymous, api, namespace
 
 __all__ = ["anonymous", "api", "namespace"]
 

@@ -6,8 +6,8 @@ import re
 import pytest
 
 from tests.cluster import waiting
-from tests.contract.client import JSON_PATCH, MERGE, STRATEGIC, Api
-from tests.contract.documents import apps, configmap, core, deployment, idle_deployment, pod
+from tests.integration.contract.client import JSON_PATCH, MERGE, STRATEGIC, Api
+from tests.integration.contract.documents import apps, configmap, core, deployment, idle_deployment, pod
 
 STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
