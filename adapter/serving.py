@@ -38,8 +38,9 @@ log = structlog.get_logger(__name__)
 class ServingTls:
     """The server's side of TLS. `context` is what a listener takes, once; what it presents and trusts may change at any time.
 
-    A client may present a certificate or none. One from a CA that is not trusted ends the handshake with an alert: Python offers
-    no way to let it through. Until there is a serving certificate every handshake fails.
+    A client may present a certificate or none. One from a CA that is not trusted fails the handshake: Python offers no way to let
+    it through, and asyncio closes the connection without the alert that would say why. Until there is a serving certificate every
+    handshake fails.
     """
 
     def __init__(self) -> None:
