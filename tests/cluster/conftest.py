@@ -19,7 +19,9 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[controlp
     if given := os.environ.get(tiers.KUBECONFIG):
         pytest.skip(f"needs a control plane of its own, and {tiers.KUBECONFIG} gives {given}")
     folder = tmp_path_factory.mktemp("control-plane")
-    with controlplane.start(folder, flags={"kube-apiserver": audit.flags(folder)}) as plane:
+    # The API server says when it has taken over a changed certificate or CA, if it is asked to.
+    api_server = [*audit.flags(folder), "--vmodule=dynamic_cafile_content=2,dynamic_serving_content=2"]
+    with controlplane.start(folder, flags={"kube-apiserver": api_server}) as plane:
         for name in NODES:
             plane.add_node(name)
         yield plane

@@ -44,6 +44,8 @@ class ControlPlane(access.Cluster):
     front_proxy_authority: pki.Authority
     front_proxy_ca_file: Path
     front_proxy_client: pki.Files
+    #: A member of system:masters.
+    administrator: pki.Files
     etcd: processes.Process
     apiserver: processes.Process
     controller_manager: processes.Process
@@ -178,6 +180,7 @@ def start(
             front_proxy_authority=front_proxy_authority,
             front_proxy_ca_file=front_proxy_ca_file,
             front_proxy_client=front_proxy_client,
+            administrator=admin_files,
             etcd=etcd,
             apiserver=apiserver,
             controller_manager=controller_manager,
