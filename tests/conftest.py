@@ -29,6 +29,11 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         item.add_marker(tier)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # What waits for minutes begins first, so that the rest runs meanwhile.
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     tier = tiers.of(item.path)

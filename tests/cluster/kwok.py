@@ -13,7 +13,6 @@ from tests.cluster import build, processes
 LABEL = ("sandbox.leadtime.dev/simulated", "true")
 
 _STAGES = Path(__file__).with_name("kwok-stages.yaml")
-_POD_NETWORK = "127.64.0.0/12"  # loopback: whoever plays a pod can listen on its very address
 
 
 def start(kubeconfig: Path, *, folder: Path) -> processes.Process:
@@ -27,7 +26,8 @@ def start(kubeconfig: Path, *, folder: Path) -> processes.Process:
             f"--config={_STAGES}",
             f"--manage-nodes-with-label-selector={'='.join(LABEL)}",
             "--node-lease-duration-seconds=40",
-            f"--cidr={_POD_NETWORK}",
+            # Loopback, so that whoever plays a pod can listen on its very address; another one for each cluster on this machine.
+            f"--cidr=127.{16 + port % 224}.0.0/16",
             f"--server-address=127.0.0.1:{port}",
         ],
         folder=folder,

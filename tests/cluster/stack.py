@@ -128,6 +128,8 @@ def adapter(
         front.backends = list(served.ports)
         names = [f"{version}.custom.metrics.k8s.io" for version in ("v1beta1", "v1beta2")]
         names += ["v1beta1.external.metrics.k8s.io"] if external else []
+        # Any change has the API server look again at once; after looking while nobody listened it would wait for up to 30 s.
+        cluster.kubectl("annotate", "--overwrite", "apiservice", *names, f"tests.leadtime.dev/port={front.port}")
         for name in names:
             waiting.until(
                 lambda name=name: access.is_true(cluster.get("apiservice", name), "Available"),
@@ -158,7 +160,7 @@ class Fleet:
         return f"http://127.0.0.1:{self.port}"
 
     def pin(self, **values: float | str | None) -> None:
-        """Show these values in place of the simulated ones: gpu_util, waiting, gpu_util_text."""
+        """Show these values in place of the simulated ones: gpu_util, waiting, gpu_util_text; of one *namespace*, if given."""
         self._put("pins", values)
 
     def offer(self, rate: float) -> None:

@@ -181,7 +181,12 @@ class Process:
         if what == "load":
             self.fleet.offer(Shape([(float(at), float(rate)) for at, rate in told["points"]]))
         else:
-            self.fleet.pins = Pins(**told)
+            namespace = told.pop("namespace", None)
+            pins = Pins(**told)
+            if namespace is None:
+                self.fleet.pins = pins
+            else:
+                self.fleet.pins_by_namespace[namespace] = pins
 
     def _state(self) -> dict[str, Any]:
         fleet = self.fleet

@@ -57,6 +57,7 @@ class Fleet:
     seed: int = 1
     sample_period_s: float = 1.0  # dcgm-exporter's collect interval: it shows one value for that long
     pins: Pins = field(default_factory=Pins)
+    pins_by_namespace: dict[str, Pins] = field(default_factory=dict)  # in place of `pins` for the pods of a namespace
     failed: int = 0  # requests that met no ready pod
     completed: int = 0
 
@@ -135,7 +136,7 @@ class Fleet:
         replica = self._replicas.get((namespace, name))
         if replica is None or not replica.pod.ready:
             return None
-        replica.page.update(replica.engine, waiting=self.pins.waiting)
+        replica.page.update(replica.engine, waiting=self._pins(namespace).waiting)
         return replica.page.render()
 
     def dcgm(self, node: str) -> str | None:
@@ -145,13 +146,17 @@ class Fleet:
             return None
         return dcgm_page(node, [self._gpu(node, index) for index in range(count)], override=self.pins.gpu_util_text)
 
+    def _pins(self, namespace: str) -> Pins:
+        return self.pins_by_namespace.get(namespace, self.pins)
+
     def _gpu(self, node: str, index: int) -> Gpu:
         uuid = _uuid(node, index)
         key = self._slots.get((node, index))
         replica = self._replicas.get(key) if key is not None else None
         if replica is None:
             return Gpu(index, uuid, 0.0, _IDLE_MIB)
-        util = replica.util_percent if self.pins.gpu_util is None else self.pins.gpu_util
+        pinned = self._pins(replica.pod.namespace).gpu_util
+        util = replica.util_percent if pinned is None else pinned
         return Gpu(index, uuid, util, _LOADED_MIB, Workload(*replica.pod.key, "vllm"))
 
 
