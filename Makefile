@@ -52,5 +52,12 @@ components: $(READY) ## build the real control plane's programs from their Go mo
 bench: $(READY) ## run the benchmarks behind the README's figures
 	@$(BIN)/python -m benchmarks
 
+kind-test: $(READY) ## run the cluster tier on a kind cluster (needs docker and kind; not part of make test)
+	@kind create cluster --name leadtime-test --config tests/cluster/kind.yaml --kubeconfig .kind.kubeconfig --wait 180s
+	@LEADTIME_REQUIRE=cluster LEADTIME_KUBECONFIG=.kind.kubeconfig \
+	  LEADTIME_HOST=$$(docker network inspect kind -f '{{range .IPAM.Config}}{{println .Gateway}}{{end}}' | grep -m1 '\.') \
+	  $(BIN)/python -m tests.run cluster; status=$$?; \
+	  kind delete cluster --name leadtime-test --kubeconfig .kind.kubeconfig; rm -f .kind.kubeconfig; exit $$status
+
 clean: ## remove what the other targets made here (not the built components in the user's cache)
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
