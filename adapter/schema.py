@@ -22,6 +22,7 @@ _METRIC_NAME = re.compile(r"(?!\.{1,2}\Z)[^\s\x00-\x1f\x7f-\x9f/%?#]{1,253}")
 _KUBERNETES_NAME = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
 _RESOURCE = re.compile(r"[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?")
 _URL = re.compile(r"https?://[^\s/?#@]+(?:/[^\s?#]*)?")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _BRACKETS = frozenset("{}()[]")
 
 
@@ -91,6 +92,7 @@ _Port = Annotated[int | str, pydantic.PlainValidator(_port)]
 _KubernetesName = Annotated[str, _matches(_KUBERNETES_NAME, "is no name of a Kubernetes object: it takes a-z, 0-9 and '-'")]
 _SeriesName = Annotated[str, pydantic.AfterValidator(_series_name)]
 _LabelName = Annotated[str, pydantic.AfterValidator(_label_name)]
+_HeaderName = Annotated[str, _matches(_HEADER_NAME, "is no header name")]
 _Positive = Annotated[int, pydantic.Field(gt=0)]
 
 
@@ -127,8 +129,8 @@ class Prometheus(Entry):
     timeout: _Duration = 5.0
     auth: Auth = Auth()
     tls: Tls = Tls()
-    headers: dict[str, str] = {}
-    header_files: dict[str, Path] = {}
+    headers: dict[_HeaderName, str] = {}
+    header_files: dict[_HeaderName, Path] = {}
     query_params: dict[str, str] = {}
     max_series: _Positive = 100_000
 

@@ -17,7 +17,7 @@ from typing import NamedTuple, assert_never
 from adapter.errors import AdapterError
 
 #: The longest selector that `parse` reads, in characters: far above any workload's, far below what would stall an answer.
-MAX_LENGTH = 64 * 1024
+MAX_LENGTH = 8 * 1024
 
 
 class SelectorError(AdapterError, ValueError):

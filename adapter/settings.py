@@ -269,7 +269,9 @@ def _selections(told: schema.Rule) -> Iterator[model.Selection]:
     if told.promql is not None:
         yield model.Selection(promql=told.promql)
         return
-    where = tuple(model.LabelMatch(label, model.MatchOp(match.op), match.value) for label, match in told.where.items())
+    # In one order, so that rules which ask for the same series share one selection.
+    conditions = sorted(told.where.items(), key=lambda condition: condition[0])
+    where = tuple(model.LabelMatch(label, model.MatchOp(match.op), match.value) for label, match in conditions)
     measure: model.Measure = model.Latest()
     if isinstance(told.measure, schema.Rate):
         measure = model.Rate(told.measure.rate)

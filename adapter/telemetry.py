@@ -50,7 +50,6 @@ class Telemetry:
             "leadtime_adapter_collection_duration_seconds", "Duration of a collection.", _COLLECT_BUCKETS, "source"
         )
         self.targets_down = gauge("leadtime_adapter_scrape_targets_down", "Targets that did not answer.", "source")
-        self.api_calls = counter("leadtime_adapter_apiserver_requests", "Requests to the API server.", "what")
         self.config_ok = gauge("leadtime_adapter_config_reload_successful", "1 while the configuration file on disk is in force.")
         self.certificate_expiry = gauge(
             "leadtime_adapter_serving_certificate_expiry_timestamp_seconds", "When the serving certificate expires."

@@ -4,9 +4,8 @@ A key that stands twice is a problem here, since YAML would take the last one wi
 when its aliases are followed.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 import yaml
 
@@ -17,6 +16,7 @@ Place = tuple[str | int, ...]
 
 #: Entries of one file, with each use of an alias counted again: far above any configuration's.
 MAX_ENTRIES = 100_000
+MAX_DEPTH = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,42 +53,50 @@ def read(text: str, *, file: str) -> Document:
     try:
         loader = yaml.SafeLoader(text)
         root = loader.get_single_node()
-        lines = dict(islice(_lines(root, ()), MAX_ENTRIES + 1))
-        if len(lines) > MAX_ENTRIES:
-            raise errors.ConfigError(
-                file, [errors.Problem("", f"has more than {MAX_ENTRIES} entries, counted as often as aliased")]
-            )
+        lines, problems = _surveyed(root)
         content = loader.construct_document(root) if root is not None else None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         problem = errors.Problem("", f"is not YAML: {getattr(error, 'problem', None) or error}", mark.line + 1 if mark else None)
         raise errors.ConfigError(file, [problem]) from error
-    except RecursionError as error:
-        raise errors.ConfigError(file, [errors.Problem("", "is nested too deeply, or holds itself by an alias")]) from error
+    except (_TooMuchError, RecursionError) as error:
+        message = str(error) if isinstance(error, _TooMuchError) else _TOO_DEEP
+        raise errors.ConfigError(file, [errors.Problem("", message)]) from error
     except (ValueError, OverflowError) as error:
         raise errors.ConfigError(file, [errors.Problem("", f"holds a number or a date that cannot be read: {error}")]) from error
-    return Document(content, lines, tuple(_duplicates(root, ())))
+    return Document(content, lines, tuple(problems))
 
 
-def _lines(node: yaml.Node | None, place: Place) -> Iterator[tuple[Place, int]]:
-    if node is None:
-        return
-    yield place, node.start_mark.line + 1
-    for step, line, child in _entries(node):
-        for below, number in _lines(child, (*place, step)):
-            # An entry stands where its key does, also when its value begins on a line of its own.
-            yield below, line if below == (*place, step) else number
+class _TooMuchError(Exception):
+    """The text is larger or deeper than any configuration."""
 
 
-def _duplicates(node: yaml.Node | None, place: Place) -> Iterator[errors.Problem]:
-    if node is None:
-        return
-    seen: set[str | int] = set()
-    for step, line, child in _entries(node):
-        if step in seen:
-            yield errors.Problem(dotted((*place, step)), "stands twice: keep one", line)
-        seen.add(step)
-        yield from _duplicates(child, (*place, step))
+_TOO_DEEP = f"is nested more than {MAX_DEPTH} deep, or holds itself by an alias"
+
+
+def _surveyed(root: yaml.Node | None) -> tuple[dict[Place, int], list[errors.Problem]]:
+    """Return the line of everything below *root*, and the keys that stand twice."""
+    lines: dict[Place, int] = {}
+    problems: list[errors.Problem] = []
+    waiting: list[tuple[Place, yaml.Node]] = []
+    if root is not None:
+        lines[()] = root.start_mark.line + 1
+        waiting.append(((), root))
+    while waiting:
+        place, node = waiting.pop()
+        if len(place) > MAX_DEPTH:
+            raise _TooMuchError(_TOO_DEEP)
+        if len(lines) > MAX_ENTRIES:
+            raise _TooMuchError(f"has more than {MAX_ENTRIES} entries, counted as often as aliased")
+        seen: set[str | int] = set()
+        for step, line, child in _entries(node):
+            below = (*place, step)
+            if step in seen:
+                problems.append(errors.Problem(dotted(below), "stands twice: keep one", line))
+            seen.add(step)
+            lines[below] = line
+            waiting.append((below, child))
+    return lines, problems
 
 
 def _entries(node: yaml.Node) -> Sequence[tuple[str | int, int, yaml.Node]]:

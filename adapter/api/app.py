@@ -5,6 +5,7 @@ its namespace, or the age of its values change. What a warm read costs is a few 
 """
 
 import asyncio
+import functools
 import gzip
 import time
 import uuid
@@ -31,6 +32,9 @@ _REMEMBERED_TARGET_CHARS = 2048
 _REMEMBERED_BYTES = 32 * 2**20
 # Go's API servers compress from this size on, and so do we: below it, compressing costs more than it saves.
 _COMPRESS_FROM_BYTES = 128 * 1024
+
+# Readers are few kinds of program, and each says the same in every request.
+_accepts_json = functools.lru_cache(maxsize=64)(documents.accepts_json)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +138,7 @@ class App:
             body = documents.forbidden(attributes, identity.user, verdict.reason)
             return self._status(403, body, "unauthorised", {"X-Content-Type-Options": "nosniff"})
         plain = probe or asked is paths.Page.TELEMETRY
-        if not plain and not documents.accepts_json(headers.get(hdrs.ACCEPT, "")):
+        if not plain and not _accepts_json(headers.get(hdrs.ACCEPT, "")):
             return self._status(406, documents.not_acceptable(), "refused")
         match asked:
             case paths.ObjectValues() | paths.NamespaceValues() | paths.ExternalValues():

@@ -11,8 +11,10 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
-from adapter.metric import Row
+from adapter.metric import Labels, Row
 from adapter.sources.exposition import LabelSet
 
 
@@ -48,9 +50,9 @@ class _History:
         width = len(self.bounds)
         if self._times:
             # Counters of a process restart together, at zero: then all that they show has come since.
-            restarted = any(count < before for count, before in zip(counts, self._last, strict=True))
-            before = [0.0] * width if restarted else self._last
-            totals = [total + count - last for total, count, last in zip(self._totals[-width:], counts, before, strict=True)]
+            restarted = any(map(operator.lt, counts, self._last))
+            grown = counts if restarted else map(operator.sub, counts, self._last)
+            totals: Iterable[float] = map(operator.add, self._totals[-width:], grown)
         else:
             totals = [0.0] * width
         self._times.append(at)
@@ -92,7 +94,7 @@ class Counters:
         self.window_s = window_s
         self._buckets = buckets
         self._histories: dict[LabelSet, _History] = {}
-        self._bare: dict[LabelSet, tuple[LabelSet, str]] = {}
+        self._split: dict[int, _Split] = {}
         self._page = 0
 
     def __len__(self) -> int:
@@ -134,24 +136,36 @@ class Counters:
         return [Row(growth.labels, growth.amounts[""] / growth.elapsed_s, growth.at) for growth in self.growths()]
 
     def _histograms(self, rows: Iterable[Row]) -> Iterator[tuple[LabelSet, float, dict[str, float]]]:
-        found: dict[LabelSet, tuple[float, dict[str, float]]] = {}
-        seen: dict[LabelSet, tuple[LabelSet, str]] = {}
-        shared: dict[LabelSet, LabelSet] = {}
+        # By the identity of label sets, which page after page are the same objects: hashing one costs more than all the rest.
+        known, seen = self._split, dict[int, _Split]()
+        bares: dict[LabelSet, LabelSet] | None = None
+        found: dict[int, tuple[LabelSet, float, dict[str, float]]] = {}
         for row in rows:
-            labels = _label_set(row)
-            split = self._bare.get(labels)
+            split = known.get(id(row.labels))
             if split is None:
-                rest, bound = _without_bound(labels)
-                split = shared.setdefault(rest, rest), bound
-            seen[labels] = split
-            bare, bound = split
-            at, counts = found.setdefault(bare, (row.at, {}))
-            counts[bound] = row.value
-            if row.at < at:
-                found[bare] = (row.at, counts)
+                if bares is None:
+                    bares = {each.bare: each.bare for each in known.values()}
+                rest, bound = _without_bound(_label_set(row))
+                split = _Split(row.labels, bares.setdefault(rest, rest), bound)
+            seen[id(row.labels)] = split
+            _, bare, bound = split
+            group = found.get(id(bare))
+            if group is None:
+                group = found[id(bare)] = (bare, row.at, {})
+            elif row.at < group[1]:
+                found[id(bare)] = (bare, row.at, group[2])
+            group[2][bound] = row.value
         # What stood on this page is what the next one will most likely ask for.
-        self._bare = seen
-        return ((labels, at, counts) for labels, (at, counts) in found.items())
+        self._split = seen
+        return iter(found.values())
+
+
+class _Split(NamedTuple):
+    """A bucket's label set, the same without its bound, and the bound."""
+
+    labels: Labels  # kept, so that no other object gets its identity
+    bare: LabelSet
+    bound: str
 
 
 def _label_set(row: Row) -> LabelSet:
@@ -163,6 +177,7 @@ def _without_bound(labels: LabelSet) -> tuple[LabelSet, str]:
     return rest, rest.pop("le", "")
 
 
+@lru_cache(maxsize=1024)
 def _bound(le: str) -> float:
     try:
         return float(le)

@@ -5,24 +5,27 @@ incomplete is no answer: half of a queue would pass for all of it.
 """
 
 import asyncio
-import math
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import aiohttp
 import msgspec
 
 from adapter.errors import Fault, SourceError
-from adapter.metric import Row
+from adapter.metric import Labels, Row
 from adapter.rules.model import Selection
 from adapter.sources import Batch, Wanted, promql, transport
 from adapter.sources.credentials import Access, Auth, Credentials, Tls
 
 #: From here on a body is read in a thread: half a megabyte of JSON is 4 ms in which no reader would be answered.
 _THREAD_BYTES = 256 * 1024
+_SLICE_BYTES = 64 * 1024
+#: Between two series. No string can hold it, because a quote in a string is escaped; a server that writes blanks is read in one.
+_SEAM = b']},{"metric":'
 _ERROR_CHARS = 160
 _BASE_URL = re.compile(r"https?://[^\s/?#@]+(?:/[^\s?#]*)?")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -84,6 +87,7 @@ class PrometheusSource:
             header_files=settings.header_files,
         )
         self._session: aiohttp.ClientSession | None = None
+        self._names = SeriesNames()
 
     @property
     def interval_s(self) -> float:
@@ -98,6 +102,7 @@ class PrometheusSource:
         loop = asyncio.get_running_loop()
         started = loop.time()
         rows: dict[Selection, Sequence[Row] | SourceError]
+        self._names.turn()
         try:
             access = await asyncio.to_thread(self._credentials.read, https=self._url.startswith("https:"))
         except SourceError as error:
@@ -178,7 +183,7 @@ class PrometheusSource:
         if incomplete or answer.is_partial:
             raise SourceError(self.name, Fault.PARTIAL, _printable(incomplete[0] if incomplete else "isPartial"))
         try:
-            found = rows(want, answer.data)
+            found = rows(want, answer.data, self._names)
         except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
             raise SourceError(self.name, Fault.PARSE, "the result does not have the form of Prometheus' HTTP API") from error
         except _UnusableError as error:
@@ -214,45 +219,96 @@ class _Answer(msgspec.Struct, rename="camel"):
     is_partial: bool = False  # VictoriaMetrics
 
 
-class _Series(msgspec.Struct):
-    metric: dict[str, str]
+class _Series(msgspec.Struct, gc=False):
+    metric: msgspec.Raw
     value: tuple[float, str] | None = None  # None: a native histogram
 
 
 _decode_answer = msgspec.json.Decoder(_Answer).decode
 _decode_vector = msgspec.json.Decoder(list[_Series]).decode
 _decode_scalar = msgspec.json.Decoder(tuple[float, str]).decode
+_decode_metric = msgspec.json.Decoder(dict[str, str]).decode
 
 
-def rows(want: Wanted, data: _Data) -> list[Row]:
+class _Known(NamedTuple):
+    """What a series' text says."""
+
+    labels: Labels
+    dates: bool  # its value is the time of the series with the same labels
+    key: tuple[str, ...]
+
+
+class SeriesNames:
+    """The labels of series by their text in an answer: read once, and shared by all selections and collections that have them.
+
+    Text that a whole collection did not have is forgotten: call `turn` before each. Several threads may look up at a time.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, _Known] = {}
+        self._before: dict[bytes, _Known] = {}
+        self._shared: dict[tuple[str, ...], Labels] = {}
+
+    def turn(self) -> None:
+        """Begin a collection."""
+        self._before, self._known, self._shared = self._known, {}, {}
+
+    def read(self, text: bytes) -> _Known:
+        """Return what *text*, the JSON object of a series' labels, says; series with the same labels get the same object."""
+        known = self._known.get(text)
+        if known is None:
+            known = self._before.get(text) or self._decoded(text)
+            shared = self._shared.setdefault(known.key, known.labels)
+            if shared is not known.labels:
+                known = known._replace(labels=shared)
+            self._known[text] = known
+        return known
+
+    @staticmethod
+    def _decoded(text: bytes) -> _Known:
+        metric = _decode_metric(text)
+        metric.pop("__name__", None)
+        part = metric.pop(promql.PART_LABEL, None)
+        # The same namespaces and models come back in every series of every answer.
+        labels = {sys.intern(label): sys.intern(value) for label, value in metric.items()}
+        return _Known(labels, part == promql.TIME, tuple(word for pair in sorted(labels.items()) for word in pair))
+
+
+def rows(want: Wanted, data: _Data, names: SeriesNames) -> list[Row]:
     """Return the rows of an answer: a value without a time belongs to a series that is gone, and is left out."""
     if data.result_type == "scalar" and want.selection.promql:
         at, value = _decode_scalar(data.result)
         return [Row({}, float(value), at)]
     if data.result_type != "vector":
         raise _UnusableError(f"the expression gives a {data.result_type}, and a rule needs an instant vector")
-    series = _decode_vector(data.result)
-    plain = [(one.metric, one.value) for one in series if one.value is not None]
-    if series and not plain:
+    found: list[Row] = []
+    times: dict[int, float] = {}  # by the identity of the labels
+    histograms = False
+    for one in _vector(bytes(data.result)):
+        if one.value is None:
+            histograms = True
+            continue
+        at, value = one.value
+        known = names.read(bytes(one.metric))
+        if known.dates:
+            times[id(known.labels)] = float(value)
+        else:
+            found.append(Row(known.labels, float(value), at))
+    if histograms and not found and not times:
         raise _UnusableError("the series are native histograms, which have no single value: ask for a quantile")
     if want.selection.promql:
-        return [Row(_labels(metric), float(value), at) for metric, (at, value) in plain]
-    times: dict[frozenset[tuple[str, str]], float] = {}
-    values: list[tuple[dict[str, str], float]] = []
-    for metric, (_, value) in plain:
-        part = metric.pop(promql.PART_LABEL, None)
-        labels = _labels(metric)
-        if part == promql.TIME:
-            times[frozenset(labels.items())] = float(value)
-        else:
-            values.append((labels, float(value)))
-    dated = ((labels, value, times.get(frozenset(labels.items()), math.nan)) for labels, value in values)
-    return [Row(labels, value, at) for labels, value, at in dated if not math.isnan(at)]
+        return found
+    return [Row(labels, value, times[id(labels)]) for labels, value, _ in found if id(labels) in times]
 
 
-def _labels(metric: Mapping[str, str]) -> dict[str, str]:
-    # The same namespaces and models come back in every series of every answer.
-    return {label: sys.intern(value) for label, value in metric.items() if label != "__name__"}
+def _vector(body: bytes) -> Iterator[_Series]:
+    """Yield the series of a JSON array, read slice by slice: one call for 20 MB would hold the interpreter for 100 ms."""
+    start = 0
+    while (seam := body.find(_SEAM, start + _SLICE_BYTES)) >= 0:
+        end = seam + len(b"]}")
+        yield from _decode_vector((b"[" if start else b"") + body[start:end] + b"]")
+        start = end + len(b",")
+    yield from _decode_vector((b"[" if start else b"") + body[start:])
 
 
 def _printable(text: str) -> str:

@@ -161,7 +161,7 @@ class _Pass:
         self.tally = tally
         self.silent: dict[Target, SourceError] = {}  # gave no page
         self.broken: dict[Target, SourceError] = {}  # gave a page of which a part cannot be read
-        self.overtaken: set[Target] = set()  # of the silent ones: those that had less than the time-out
+        self.overtaken: set[Target] = set()  # of the silent ones: those that had less than half of the time-out
         self._source = source
         self._settings = settings
         self._session = session
@@ -189,7 +189,7 @@ class _Pass:
                 fault, detail = transport.fault_of(
                     error, timeout_s=settings.timeout_s, max_bytes=settings.max_body_bytes, https=target.url.startswith("https:")
                 )
-                if fault is Fault.TIMEOUT and deadline - started < settings.timeout_s:
+                if fault is Fault.TIMEOUT and deadline - started < settings.timeout_s / 2:
                     self.overtaken.add(target)
                     detail = "its turn came too late: raise the interval or the concurrency, or give fewer targets"
                 self.silent[target] = self._error(target, fault, detail)

@@ -45,7 +45,7 @@ def run() -> None:
     from adapter.errors import ApiServerError, ConfigError
 
     try:
-        app()
+        app(prog_name="leadtime")
     except ConfigError as error:
         print(f"error: {error.file}", *(f"  {problem}" for problem in error.problems), sep="\n", file=sys.stderr)
         sys.exit(2)

@@ -5,7 +5,7 @@ import ssl
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from adapter import certificates
@@ -26,7 +26,6 @@ def test_the_name_that_the_api_server_verifies_comes_first() -> None:
     assert NAMES[0] == "leadtime-adapter.leadtime.svc"
 
 
-@settings(deadline=None, max_examples=20)
 @given(moments)
 def test_a_certificate_is_good_at_once_even_for_a_clock_that_is_behind_and_lives_ninety_days(now: float) -> None:
     start, end = certificates.validity(certificates.issue(authority(now), NAMES, now=now).cert_pem)
@@ -35,7 +34,6 @@ def test_a_certificate_is_good_at_once_even_for_a_clock_that_is_behind_and_lives
     assert end == pytest.approx(now + 90 * DAY_S, abs=1)
 
 
-@settings(deadline=None, max_examples=20)
 @given(moments, st.text(max_size=20))
 def test_renewal_falls_into_the_last_third_of_a_life_and_leaves_a_quarter(now: float, replica: str) -> None:
     cert_pem = authority(now).cert_pem

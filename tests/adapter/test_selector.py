@@ -171,7 +171,9 @@ def test_a_selector_past_the_limit_is_refused_and_one_at_the_limit_is_read() -> 
     longest += " " * (selector.MAX_LENGTH - len(longest))
 
     assert str(selector.parse(longest)) == "x in (,a)"
-    with pytest.raises(SelectorError, match="the selector has 65537 characters, and at most 65536 are read"):
+    with pytest.raises(
+        SelectorError, match=f"the selector has {selector.MAX_LENGTH + 1} characters, and at most {selector.MAX_LENGTH} are read"
+    ):
         selector.parse(longest + " ")
 
 
@@ -190,7 +192,8 @@ def test_the_longest_text_of_any_shape_is_decided_in_linear_time(unit: str) -> N
 
 
 def test_a_match_against_thousands_of_values_is_one_look_up() -> None:
-    wanted = selector.parse(f"x in ({','.join(map(str, range(10_000)))})")
+    requirement = Requirement("x", Operator.IN, tuple(map(str, range(10_000))))  # more than a text may hold
+    wanted = Selector((requirement,))
     started = time.process_time()
 
     assert not any(wanted.matches({"x": "absent"}) for _ in range(10_000))

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -65,6 +65,7 @@ class InventoryAgainstADictionary(RuleBasedStateMachine):
             self.seen[namespace] = (self.inventory.generation(namespace), now)
 
 
+InventoryAgainstADictionary.TestCase.settings = settings(max_examples=25, stateful_step_count=20)
 TestInventoryAgainstADictionary = InventoryAgainstADictionary.TestCase
 
 

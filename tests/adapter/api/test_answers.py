@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from adapter.api.answers import Answers, Terms, Unknown
@@ -72,7 +72,6 @@ changes = st.sampled_from(["read", "read", "revoke", "grant"])
 troubles = st.sampled_from(["read", "read", "revoke", "grant", "leave", "return"])
 
 
-@settings(deadline=None, max_examples=50)
 @given(st.lists(st.tuples(changes, pauses), max_size=25))
 async def test_a_yes_is_never_older_than_yes_s_while_the_api_server_answers(events: list[tuple[str, float]]) -> None:
     desk = Desk()
@@ -85,7 +84,6 @@ async def test_a_yes_is_never_older_than_yes_s_while_the_api_server_answers(even
     await desk.answers.close()
 
 
-@settings(deadline=None, max_examples=50)
 @given(st.lists(st.tuples(troubles, pauses), max_size=25))
 async def test_a_yes_is_never_older_than_away_s_whatever_happens(events: list[tuple[str, float]]) -> None:
     desk = Desk()
@@ -100,7 +98,6 @@ async def test_a_yes_is_never_older_than_away_s_whatever_happens(events: list[tu
     await desk.answers.close()
 
 
-@settings(deadline=None, max_examples=50)
 @given(st.lists(st.floats(0.1, 29.9), min_size=1, max_size=25))
 async def test_reads_that_keep_coming_wait_only_once_and_ask_once_in_refresh_after_s(pauses_s: list[float]) -> None:
     desk = Desk()

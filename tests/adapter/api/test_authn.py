@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
@@ -106,7 +106,6 @@ async def test_the_front_proxy_speaks_for_whom_it_names() -> None:
 values = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=8)
 
 
-@settings(deadline=None, max_examples=50)
 @given(st.lists(st.tuples(st.sampled_from(["X-Remote-User", "X-Remote-Group", "X-Remote-Uid", "X-Remote-Extra-a"]), values)))
 async def test_headers_never_matter_without_the_front_proxy_s_certificate(headers: list[tuple[str, str]]) -> None:
     desk = Desk()
@@ -116,7 +115,6 @@ async def test_headers_never_matter_without_the_front_proxy_s_certificate(header
     assert await desk.who(None, *headers, anonymous=True) == ANONYMOUS
 
 
-@settings(deadline=None, max_examples=50)
 @given(values, st.lists(values, max_size=5), st.dictionaries(values.map(str.lower), st.lists(values, min_size=1, max_size=3)))
 async def test_what_the_front_proxy_says_arrives_whole(user: str, groups: list[str], extra: dict[str, list[str]]) -> None:
     headers = [("X-Remote-User", user), *(("X-Remote-Group", group) for group in groups)]
@@ -131,7 +129,6 @@ async def test_what_the_front_proxy_says_arrives_whole(user: str, groups: list[s
     assert found.groups == (*groups, "system:authenticated")
 
 
-@settings(deadline=None, max_examples=50)
 @given(
     st.lists(st.tuples(st.sampled_from("ab"), st.lists(st.sampled_from("gh"), max_size=2), st.text("xX", max_size=3)), max_size=20)
 )

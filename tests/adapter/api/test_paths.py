@@ -408,3 +408,30 @@ def test_a_request_can_be_a_key() -> None:
     target = f"{C}/namespaces/ns/pods/*/m?labelSelector=a%3Db"
 
     assert len({parse(target), parse(target)}) == 1
+
+
+@pytest.mark.parametrize("value", ["1", "true", "True", "TRUE"])
+@pytest.mark.parametrize("tail", ["namespaces/ns/pods/*/m?labelSelector=a%3Db&", "namespaces/ns/metrics/m?", "nodes/n/m?"])
+def test_a_question_beside_a_read_is_about_it_and_needs_the_same_right(tail: str, value: str) -> None:
+    asked, read = parse(f"{C}/{tail}explain={value}"), parse(f"{C}/{tail}x=y")
+
+    assert isinstance(asked, paths.Explain)
+    assert asked == paths.Explain(read)  # type: ignore[arg-type]
+    assert paths.attributes(asked) == paths.attributes(read)  # type: ignore[arg-type]
+
+
+def test_an_external_read_can_be_asked_about_too() -> None:
+    asked = parse(f"{E}/namespaces/ns/queue?explain=true")
+
+    assert isinstance(asked, paths.Explain)
+    assert isinstance(asked.read, paths.ExternalValues)
+
+
+@pytest.mark.parametrize("query", ["explain=false", "explain=0", "explain=", "explain", "explains=true", "x=explain"])
+def test_anything_else_beside_a_read_is_a_read(query: str) -> None:
+    assert isinstance(parse(f"{C}/namespaces/ns/pods/*/m?{query}"), paths.ObjectValues)
+
+
+@pytest.mark.parametrize("target", [C, "/apis", "/readyz", "/version"])
+def test_only_a_read_can_be_asked_about(target: str) -> None:
+    assert parse(f"{target}?explain=true") == parse(target)

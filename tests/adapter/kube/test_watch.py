@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from adapter.errors import ApiServerError
@@ -80,7 +80,6 @@ OPERATIONS = st.one_of(
 )
 
 
-@settings(max_examples=25, deadline=None)
 @given(st.lists(OPERATIONS, max_size=25), st.booleans())
 def test_whatever_happens_the_picture_ends_up_equal(operations: list[tuple[str, str, int]], gone_by_event: bool) -> None:
     async def play() -> None:

@@ -43,7 +43,8 @@ class FakePrometheus:
             if isinstance(answer, web.Response):
                 # A response is sent once; what is kept is its form.
                 return web.Response(status=answer.status, body=answer.body, headers=answer.headers)
-            return web.Response(text=answer if isinstance(answer, str) else json.dumps(answer), content_type="application/json")
+            text = answer if isinstance(answer, str) else json.dumps(answer, separators=(",", ":"))
+            return web.Response(text=text, content_type="application/json")
         finally:
             self.busy -= 1
 

@@ -45,7 +45,7 @@ def comparable(labels: dict[str, str], value: float, at: float) -> tuple[object,
 # --- laws ---
 
 
-@given(st.lists(lines(), max_size=8).map("\n".join))
+@given(st.lists(lines(), max_size=4).map("\n".join))
 def test_a_generated_page_reads_as_prometheus_client_reads_it(page: str) -> None:
     expected: dict[str, dict[str, tuple[object, ...]]] = {}
     for family in parser.text_string_to_metric_families(page):
@@ -66,7 +66,7 @@ def test_a_generated_page_reads_as_prometheus_client_reads_it(page: str) -> None
     assert read == expected
 
 
-@given(st.lists(st.lists(lines(), max_size=6), min_size=2, max_size=3))
+@given(st.lists(st.lists(lines(), max_size=4), min_size=2, max_size=3))
 def test_what_earlier_pages_taught_changes_no_later_page(pages: list[list[str]]) -> None:
     cache = LabelCache()
     for page in ("\n".join(page) for page in pages):

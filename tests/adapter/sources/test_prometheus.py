@@ -37,7 +37,7 @@ async def make(server: FakePrometheus) -> AsyncIterator[Make]:
     made: list[PrometheusSource] = []
 
     def source(**settings: object) -> PrometheusSource:
-        made.append(PrometheusSource("prom", PrometheusSettings(**({"url": server.url, "timeout_s": 2.0} | settings))))  # type: ignore[arg-type]
+        made.append(PrometheusSource("prom", PrometheusSettings(**({"url": server.url, "timeout_s": 30.0} | settings))))  # type: ignore[arg-type]
         return made[-1]
 
     yield source
@@ -173,15 +173,18 @@ async def test_infos_and_promql_hints_do_not_spoil_an_answer(server: FakePrometh
     assert len(await rows(make())) == 1
 
 
-async def test_a_large_answer_is_read_like_a_small_one(server: FakePrometheus, make: Make) -> None:
-    answer = dated(*(({"namespace": "llm", "pod": f"pod-{number:05}"}, 990.0, str(number)) for number in range(3000)))
-    assert len(json.dumps(answer)) > prometheus._THREAD_BYTES
-    server.answers["queue"] = answer
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")], ids=["as Prometheus writes", "with blanks"])
+async def test_a_large_answer_is_read_like_a_small_one(server: FakePrometheus, make: Make, separators: tuple[str, str]) -> None:
+    # A label that looks like the seam between two series must not be taken for one.
+    labels = {"namespace": ']},{"metric":'}
+    series = dated(*(({**labels, "pod": f"pod-{number:05}"}, 990.0, str(number)) for number in range(3000)))
+    server.answers["queue"] = json.dumps(series, separators=separators)
+    assert len(server.answers["queue"]) > prometheus._THREAD_BYTES
 
     found = await rows(make())
 
     assert [row.value for row in found] == [float(number) for number in range(3000)]
-    assert {row.at for row in found} == {990.0}
+    assert {(row.at, row.labels["namespace"]) for row in found} == {(990.0, labels["namespace"])}
 
 
 async def test_a_native_histogram_among_plain_series_is_left_out(server: FakePrometheus, make: Make) -> None:

@@ -1,0 +1,122 @@
+"""The fleet as a process sees it: pods of an API server in, pages of exporters out, on one port and on the pods' own addresses."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from adapter import selector
+from adapter.kube.client import Kube
+from autoscaler.sandbox.fleet.process import DCGM_PORT, VLLM_PORT, Process
+from autoscaler.sandbox.fleet.simulation import Fleet
+from tests.adapter.kube.fake_apiserver import FakeApiServer
+from tests.adapter.kube.waiting import eventually
+
+PODS, NODES = "/api/v1/pods", "/api/v1/nodes"
+ENGINE_IP, EXPORTER_IP = "127.83.7.1", "127.83.7.2"
+
+
+def a_pod(name: str, ip: str, app: str = "vllm-qwen", *, ready: bool = True) -> dict[str, Any]:
+    return {
+        "metadata": {"name": name, "namespace": "llm", "uid": f"uid-{name}", "labels": {"app": app}},
+        "spec": {"nodeName": "gpu-0", "containers": [{"name": "main"}]},
+        "status": {"phase": "Running", "podIP": ip, "conditions": [{"type": "Ready", "status": str(ready)}]},
+    }
+
+
+class Running:
+    """A running process and a client of its pages."""
+
+    def __init__(self, process: Process, port: int, session: aiohttp.ClientSession) -> None:
+        self.process = process
+        self.url = f"http://127.0.0.1:{port}"
+        self.session = session
+
+    async def get(self, path: str) -> tuple[int, str]:
+        async with self.session.get(path if "://" in path else self.url + path) as answer:
+            return answer.status, await answer.text()
+
+    async def json(self, path: str) -> Any:
+        async with self.session.get(self.url + path) as answer:
+            return await answer.json()
+
+    async def put(self, path: str, body: object) -> int:
+        async with self.session.put(self.url + path, json=body) as answer:
+            return answer.status
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[FakeApiServer]:
+    async with FakeApiServer() as server:
+        gpus = {"nvidia.com/gpu": "2"}
+        server.put(NODES, {"metadata": {"name": "gpu-0"}, "status": {"capacity": gpus, "allocatable": gpus}})
+        server.put(PODS, a_pod("qwen-0", ENGINE_IP))
+        server.put(PODS, a_pod("dcgm-0", EXPORTER_IP, "nvidia-dcgm-exporter"))
+        yield server
+
+
+@pytest.fixture
+async def fleet(server: FakeApiServer, tmp_path: Path) -> AsyncIterator[Running]:
+    kube = await Kube.connect(server.kubeconfig(tmp_path))
+    process = Process(kube, Fleet(), selector.parse("app=vllm-qwen"))
+    stop, listening = asyncio.Event(), asyncio.get_running_loop().create_future()
+    running = asyncio.create_task(process.run(port=0, stop=stop, ready=listening.set_result))
+    async with aiohttp.ClientSession() as session:
+        found = Running(process, await listening, session)
+        await eventually(lambda: process.fleet.pods() and process.nodes)
+        yield found
+    stop.set()
+    await running
+    await kube.close()
+
+
+async def test_pages_stand_under_one_port_and_are_listed_for_prometheus(fleet: Running) -> None:
+    await eventually(lambda: "qwen-0" in (fleet.process.fleet.dcgm("gpu-0") or ""))
+
+    assert "vllm:num_requests_running" in (await fleet.get("/pods/llm/qwen-0/metrics"))[1]
+    assert 'pod="qwen-0"' in (await fleet.get("/nodes/gpu-0/metrics"))[1]
+    assert (await fleet.get("/pods/llm/nobody/metrics"))[0] == 503
+    assert (await fleet.get("/nodes/nowhere/metrics"))[0] == 503
+    assert (await fleet.get("/nothing"))[0] == 404
+    assert await fleet.json("/targets/dcgm") == [
+        {"targets": [fleet.url.removeprefix("http://")], "labels": {"__metrics_path__": "/nodes/gpu-0/metrics", "node": "gpu-0"}}
+    ]
+    (engine,) = await fleet.json("/targets/vllm")
+    assert engine["labels"] == {"__metrics_path__": "/pods/llm/qwen-0/metrics", "namespace": "llm", "pod": "qwen-0"}
+
+
+async def test_a_page_stands_at_its_pods_own_address_until_the_pod_is_gone(fleet: Running, server: FakeApiServer) -> None:
+    engine, exporter = f"http://{ENGINE_IP}:{VLLM_PORT}/metrics", f"http://{EXPORTER_IP}:{DCGM_PORT}/metrics"
+    await eventually(lambda: len(fleet.process._listeners) == 2)
+
+    assert "vllm:num_requests_running" in (await fleet.get(engine))[1]
+    assert "DCGM_FI_DEV_GPU_UTIL" in (await fleet.get(exporter))[1]
+
+    server.delete(PODS, "qwen-0", "llm")
+    await eventually(lambda: len(fleet.process._listeners) == 1)
+    async with aiohttp.ClientSession() as anew:
+        with pytest.raises(aiohttp.ClientConnectorError):
+            await anew.get(engine)
+
+
+async def test_load_and_pins_are_set_from_outside_and_nonsense_changes_nothing(fleet: Running) -> None:
+    assert await fleet.put("/load", {"points": [[0.0, 7.5]]}) == 200
+    assert (await fleet.json("/state"))["rate"] == 7.5
+    assert await fleet.put("/pins", {"waiting": 33.0}) == 200
+    assert "vllm:num_requests_waiting{" in (await fleet.get("/pods/llm/qwen-0/metrics"))[1]
+    assert fleet.process.fleet.pins.waiting == 33.0
+
+    for path, body in (
+        ("/load", {"points": [["soon", 1]]}),
+        ("/load", {}),
+        ("/load", [1]),
+        ("/pins", {"speed": 1}),
+        ("/load", {"points": []}),
+    ):
+        assert await fleet.put(path, body) == 400
+
+    assert (await fleet.json("/state"))["rate"] == 7.5
+    assert fleet.process.fleet.pins.waiting == 33.0
