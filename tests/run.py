@@ -42,7 +42,7 @@ def command(tier: str) -> list[str]:
     words = [sys.executable, "-m", "pytest", str(tiers.folder(tier))]
     if tier == "cluster" and not os.environ.get(tiers.KUBECONFIG):
         # Its tests mostly wait for controllers: each worker has a control plane of its own, and takes whole files.
-        return [*words, f"--numprocesses={_CONTROL_PLANES}", "--dist=loadfile"]
+        return [*words, f"--numprocesses={_CONTROL_PLANES}", "--dist=loadfile", "--no-loadscope-reorder"]
     if tier != tiers.UNIT:
         return words
     others = (f"--ignore={tiers.folder(other)}" for other in tiers.ALL if other != tiers.UNIT)

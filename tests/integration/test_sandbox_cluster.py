@@ -16,8 +16,8 @@ import pytest
 from autoscaler.sandbox import cluster
 from autoscaler.sandbox.objects import Obj, is_true, name_of
 from tests.cluster import waiting
-from tests.contract.client import Api, Server
-from tests.contract.documents import STARTUP, apps, configmap, core, deployment
+from tests.integration.contract.client import Api, Server
+from tests.integration.contract.documents import STARTUP, apps, configmap, core, deployment
 
 FAST = cluster.Options(speed=100)
 
@@ -169,6 +169,24 @@ async def test_a_client_that_leaves_its_watch_leaves_nothing_behind(sandbox: clu
 
     await waiting.eventually(forgotten, what="the watches are forgotten", deadline_s=5)
     assert during == 5
+
+
+async def test_an_error_of_whoever_uses_it_comes_out_as_it_is() -> None:
+    with pytest.raises(LookupError, match="mine"):
+        async with cluster.serve(FAST):
+            raise LookupError("mine")
+
+
+async def test_a_controller_that_fails_brings_the_cluster_down_loudly() -> None:
+    async def use() -> None:
+        async with cluster.serve(FAST) as running:
+            running.store.put("pods", {"metadata": {"name": "no-spec", "namespace": "default", "uid": "1"}})
+            await asyncio.Event().wait()
+
+    with pytest.raises(ExceptionGroup) as failed:
+        await use()
+
+    assert any(isinstance(error, KeyError) for error in failed.value.exceptions)
 
 
 async def test_a_port_that_is_taken_is_an_error_at_once() -> None:
