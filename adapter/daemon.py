@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 
@@ -128,8 +129,8 @@ class _Daemon:
         self.registration = registration.Registration(
             kube, namespace=options.namespace, service=options.service, apiservices=options.apiservices()
         )
-        self.authenticator = authn.Authenticator(lambda token: reviews.token_review(kube, token))
-        self.authorizer = authz.Authorizer(lambda review: reviews.subject_access_review(kube, review))
+        self.authenticator = authn.Authenticator(partial(reviews.token_review, kube))
+        self.authorizer = authz.Authorizer(partial(reviews.subject_access_review, kube))
         self.auth_config = authconfig.AuthConfigWatch(kube=kube, on_change=self._trust)
         self.draining = False
         self.endpoints: dict[str, Endpoints] = {}

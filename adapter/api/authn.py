@@ -17,24 +17,14 @@ from typing import Protocol
 from urllib.parse import unquote
 from weakref import WeakKeyDictionary
 
+from adapter.access import Identity
 from adapter.api import answers, clientcerts
-from adapter.kube import reviews
 from adapter.kube.authconfig import AuthConfig
 
 AUTHENTICATED = "system:authenticated"
 UNAUTHENTICATED = "system:unauthenticated"
 
 _REMEMBERED = 4096  # identities, and spellings of header names; then the memory starts afresh
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """A user as the API server knows users; `extra` is sorted by key."""
-
-    user: str
-    uid: str = ""
-    groups: tuple[str, ...] = ()
-    extra: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +134,7 @@ class Authenticator:
 
     def __init__(
         self,
-        review_token: Callable[[str], Awaitable[reviews.User | None]],
+        review_token: Callable[[str], Awaitable[Identity | None]],
         *,
         terms: answers.Terms | None = None,
         wall_clock: Callable[[], float] = time.time,
@@ -234,7 +224,7 @@ class Authenticator:
         user = await self._review_token(token)
         if user is None:
             return Refused("the API server does not accept this bearer token")
-        return _authenticated(user.name, user.uid, user.groups, _sorted(user.extra))
+        return _authenticated(user.user, user.uid, user.groups, user.extra)
 
     def _why_nobody(self, headers: Headers, known: _Connection) -> str:
         if known.front_proxy:

@@ -10,8 +10,8 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
-from adapter.api import answers, authn, paths
-from adapter.kube import reviews
+from adapter.access import Attributes, Identity, NonResourceAttributes, ResourceAttributes
+from adapter.api import answers
 
 ALWAYS_ALLOWED_GROUP = "system:masters"
 ALWAYS_ALLOWED_PATHS = ("/healthz", "/livez", "/readyz")
@@ -26,9 +26,9 @@ class Verdict:
     fault: bool = False
 
 
-_Key = tuple[authn.Identity, paths.Attributes]
-_WideKey = tuple[authn.Identity, str, str, str, str]
-_WideQuestion = tuple[authn.Identity, paths.ResourceAttributes]
+_Key = tuple[Identity, Attributes]
+_WideKey = tuple[Identity, str, str, str, str]
+_WideQuestion = tuple[Identity, ResourceAttributes]
 _ALLOWED = Verdict(allowed=True)
 
 
@@ -41,7 +41,7 @@ class Authorizer:
 
     def __init__(
         self,
-        review: Callable[[reviews.AccessReview], Awaitable[tuple[bool, str]]],
+        review: Callable[[Identity, Attributes], Awaitable[tuple[bool, str]]],
         *,
         terms: answers.Terms | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -61,12 +61,12 @@ class Authorizer:
         """Return how many SubjectAccessReviews have been asked for."""
         return self._exact.asked + self._wide.asked
 
-    async def check(self, identity: authn.Identity, attributes: paths.Attributes) -> Verdict:
+    async def check(self, identity: Identity, attributes: Attributes) -> Verdict:
         """Return whether *identity* may do what *attributes* say. Waits for the API server only if no answer is at hand."""
         if ALWAYS_ALLOWED_GROUP in identity.groups:
             return _ALLOWED
         exact = (identity, attributes)
-        if isinstance(attributes, paths.NonResourceAttributes):
+        if isinstance(attributes, NonResourceAttributes):
             if _always_allowed(attributes.path):
                 return _ALLOWED
             return _verdict(await self._exact.get(exact, exact))
@@ -92,30 +92,12 @@ class Authorizer:
         await self._exact.close()
 
     async def _ask(self, question: _Key) -> Verdict:
-        allowed, reason = await self._review(_access_review(*question))
+        allowed, reason = await self._review(*question)
         return Verdict(allowed, reason)
 
     async def _ask_wide(self, question: _WideQuestion) -> Verdict:
         identity, attributes = question
         return await self._ask((identity, replace(attributes, resource="*", subresource="", name="")))
-
-
-def _access_review(identity: authn.Identity, attributes: paths.Attributes) -> reviews.AccessReview:
-    user = reviews.User(identity.user, identity.uid, identity.groups, dict(identity.extra))
-    if isinstance(attributes, paths.NonResourceAttributes):
-        return reviews.AccessReview(user, reviews.NonResourceAttributes(attributes.verb, attributes.path))
-    return reviews.AccessReview(
-        user,
-        reviews.ResourceAttributes(
-            verb=attributes.verb,
-            namespace=attributes.namespace,
-            group=attributes.group,
-            version=attributes.version,
-            resource=attributes.resource,
-            subresource=attributes.subresource,
-            name=attributes.name,
-        ),
-    )
 
 
 def _always_allowed(path: str) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from adapter import lookup, selector
+from adapter import access, lookup, selector
 from adapter.api import paths
 from adapter.metric import Missing
 
@@ -147,14 +147,14 @@ def unauthorized() -> bytes:
     return status(401, "Unauthorized", "Unauthorized")
 
 
-def forbidden(asked: paths.Attributes, user: str, why: str = "") -> bytes:
+def forbidden(asked: access.Attributes, user: str, why: str = "") -> bytes:
     """Return the ``Status`` (403) in the API server's own words, so that whoever reads it knows which rule to write."""
     reason = f": {why}" if why else ""
     match asked:
-        case paths.NonResourceAttributes(verb=verb, path=path):
+        case access.NonResourceAttributes(verb=verb, path=path):
             sentence = _without_html(f"User {_quoted(user)} cannot {verb} path {_quoted(path)}")
             return status(403, "Forbidden", f"forbidden: {sentence}{reason}", {})
-        case paths.ResourceAttributes():
+        case access.ResourceAttributes():
             resource = f"{asked.resource}/{asked.subresource}" if asked.subresource else asked.resource
             where = f"in the namespace {_quoted(asked.namespace)}" if asked.namespace else "at the cluster scope"
             sentence = _without_html(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import assert_never
 from urllib import parse as urls
 
-from adapter import selector
+from adapter import access, selector
 from adapter.rules.model import EXTERNAL_RESOURCE, NAMESPACE_RESOURCE
 
 CUSTOM_GROUP = "custom.metrics.k8s.io"
@@ -170,30 +170,6 @@ class Refusal:
     message: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResourceAttributes:
-    """What a SubjectAccessReview asks about a read of a resource."""
-
-    verb: str
-    namespace: str
-    group: str
-    version: str
-    resource: str
-    subresource: str = ""
-    name: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NonResourceAttributes:
-    """What a SubjectAccessReview asks about any other path."""
-
-    verb: str
-    path: str
-
-
-Attributes = ResourceAttributes | NonResourceAttributes
-
-
 class _RefusedError(Exception):
     """Carries a refusal from wherever it is noticed up to `parse`."""
 
@@ -229,11 +205,11 @@ def parse(method: str, raw_target: str, groups: Groups = _DEFAULT_GROUPS) -> Req
         return refused.refusal
 
 
-def attributes(request: Request) -> Attributes:
+def attributes(request: Request) -> access.Attributes:
     """Return what the reader needs permission for, as the API server's RequestInfo reads the same path."""
     match request:
         case ObjectValues():
-            return ResourceAttributes(
+            return access.ResourceAttributes(
                 verb="get",
                 namespace=request.namespace,
                 group=request.group,
@@ -243,7 +219,7 @@ def attributes(request: Request) -> Attributes:
                 name=request.name,
             )
         case NamespaceValues():
-            return ResourceAttributes(
+            return access.ResourceAttributes(
                 verb="get",
                 namespace=request.namespace,
                 group=request.group,
@@ -252,7 +228,7 @@ def attributes(request: Request) -> Attributes:
                 name=request.metric,
             )
         case ExternalValues():
-            return ResourceAttributes(
+            return access.ResourceAttributes(
                 verb="list",  # its path ends at the resource: no name makes a get a list
                 namespace=request.namespace,
                 group=request.group,
@@ -262,17 +238,17 @@ def attributes(request: Request) -> Attributes:
         case Explain(read=read, path=""):
             return attributes(read)
         case Explain(path=path):
-            return NonResourceAttributes(verb="get", path=path)
+            return access.NonResourceAttributes(verb="get", path=path)
         case Group(group=group):
-            return NonResourceAttributes(verb="get", path=f"/apis/{group}")
+            return access.NonResourceAttributes(verb="get", path=f"/apis/{group}")
         case GroupVersion(group=group, version=version):
-            return NonResourceAttributes(verb="get", path=f"/apis/{group}/{version}")
+            return access.NonResourceAttributes(verb="get", path=f"/apis/{group}/{version}")
         case Schema(group=group, version=version):
-            return NonResourceAttributes(verb="get", path=f"/openapi/v3/apis/{group}/{version}")
+            return access.NonResourceAttributes(verb="get", path=f"/openapi/v3/apis/{group}/{version}")
         case Probe(endpoint=endpoint, check=check):
-            return NonResourceAttributes(verb="get", path=f"/{endpoint}/{check}" if check else f"/{endpoint}")
+            return access.NonResourceAttributes(verb="get", path=f"/{endpoint}/{check}" if check else f"/{endpoint}")
         case Page():
-            return NonResourceAttributes(verb="get", path=request.value)
+            return access.NonResourceAttributes(verb="get", path=request.value)
         case _:
             assert_never(request)
 

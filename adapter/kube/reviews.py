@@ -3,57 +3,19 @@
 Both are plain questions, answered or failed: caching, and what an unanswered question means, are the caller's.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any, Protocol, TypeVar
 
 import msgspec
 
+from adapter.access import Attributes, Identity, NonResourceAttributes, ResourceAttributes
 from adapter.errors import ApiServerError
 
 _WHO = "/apis/authentication.k8s.io/v1/tokenreviews"
 _MAY = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 
 S = TypeVar("S")
-
-
-@dataclass(frozen=True, slots=True)
-class User:
-    """Whom the API server takes a caller for; *extra* is what its authenticator added, such as the pod of a token."""
-
-    name: str
-    uid: str = ""
-    groups: tuple[str, ...] = ()
-    extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
-
-
-@dataclass(frozen=True, slots=True)
-class ResourceAttributes:
-    """An action on a resource, as the API server's RequestInfo would spell it; `*` stands for all, as in a role."""
-
-    verb: str
-    namespace: str = ""
-    group: str = ""
-    version: str = ""
-    resource: str = ""
-    subresource: str = ""
-    name: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class NonResourceAttributes:
-    """An action on a path that is no resource, such as ``/metrics``."""
-
-    verb: str
-    path: str
-
-
-@dataclass(frozen=True, slots=True)
-class AccessReview:
-    """A question: whether *user* may do what *attributes* say."""
-
-    user: User
-    attributes: ResourceAttributes | NonResourceAttributes
 
 
 class Posts(Protocol):
@@ -91,7 +53,9 @@ class _SubjectAccessReview(msgspec.Struct):
     status: _AccessStatus
 
 
-async def token_review(kube: Posts, token: str, audiences: Sequence[str] | None = None, *, timeout_s: float = 10.0) -> User | None:
+async def token_review(
+    kube: Posts, token: str, audiences: Sequence[str] | None = None, *, timeout_s: float = 10.0
+) -> Identity | None:
     """Return whose *token* it is, or None when the API server does not accept it.
 
     With *audiences* a token for none of them is not accepted, whatever the server says of it. Raises `ApiServerError`, which
@@ -109,18 +73,19 @@ async def token_review(kube: Posts, token: str, audiences: Sequence[str] | None 
         return None
     if audiences and not set(audiences) & set(status.audiences or ()):
         return None
-    extra = {key: tuple(values) for key, values in (status.user.extra or {}).items()}
-    return User(status.user.username, status.user.uid, tuple(status.user.groups or ()), extra)
+    extra = tuple(sorted((key, tuple(values)) for key, values in (status.user.extra or {}).items()))
+    return Identity(status.user.username, status.user.uid, tuple(status.user.groups or ()), extra)
 
 
-async def subject_access_review(kube: Posts, review: AccessReview, *, timeout_s: float = 10.0) -> tuple[bool, str]:
-    """Return whether the API server allows what *review* asks, and the reason that it gives. Raises `ApiServerError`."""
-    user, attributes = review.user, review.attributes
-    spec: dict[str, Any] = {"user": user.name, "groups": list(user.groups)}
-    if user.uid:
-        spec["uid"] = user.uid
-    if user.extra:
-        spec["extra"] = {key: list(values) for key, values in user.extra.items()}
+async def subject_access_review(
+    kube: Posts, identity: Identity, attributes: Attributes, *, timeout_s: float = 10.0
+) -> tuple[bool, str]:
+    """Return whether the API server allows *identity* what *attributes* say, and its reason. Raises `ApiServerError`."""
+    spec: dict[str, Any] = {"user": identity.user, "groups": list(identity.groups)}
+    if identity.uid:
+        spec["uid"] = identity.uid
+    if identity.extra:
+        spec["extra"] = {key: list(values) for key, values in identity.extra}
     match attributes:
         case ResourceAttributes():
             spec["resourceAttributes"] = {key: value for key, value in asdict(attributes).items() if value}

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from adapter.api.authn import ANONYMOUS, Authenticator, Identity, Refused
+from adapter.access import Identity
+from adapter.api.authn import ANONYMOUS, Authenticator, Refused
 from adapter.certificates import Pair
 from adapter.errors import ApiServerError
 from adapter.kube.authconfig import AuthConfig
-from adapter.kube.reviews import User
 from tests.adapter import pki
 
 PROXY_CA = pki.Authority("front-proxy-ca")
@@ -54,7 +54,7 @@ class Desk:
     """An authenticator with its cluster: owners of tokens, and an API server that can be away."""
 
     published: AuthConfig | None = field(default_factory=config)
-    owners: dict[str, User] = field(default_factory=dict)
+    owners: dict[str, Identity] = field(default_factory=dict)
     away: bool = False
     asked: int = 0
     now: float = pki.NOW
@@ -64,7 +64,7 @@ class Desk:
         if self.published is not None:
             self.authenticator.configure(self.published)
 
-    async def _review(self, token: str) -> User | None:
+    async def _review(self, token: str) -> Identity | None:
         self.asked += 1
         await asyncio.sleep(0.01)
         if self.away:
@@ -287,7 +287,7 @@ async def test_a_rotated_ca_counts_on_open_connections_in_both_directions() -> N
     assert [type(found) for found in after] == [Refused, Identity]
 
 
-TOKEN_OWNER = User("prometheus", "u-2", ("monitoring",), {"pod": ("prometheus-0",)})
+TOKEN_OWNER = Identity("prometheus", "u-2", ("monitoring",), (("pod", ("prometheus-0",)),))
 
 
 @pytest.mark.looptime

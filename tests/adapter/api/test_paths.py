@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from adapter import selector
+from adapter import access, selector
 from adapter.api import paths
 from adapter.rules.model import EXTERNAL_RESOURCE, NAMESPACE_RESOURCE
 
@@ -301,7 +301,7 @@ def test_every_other_page_is_known_and_permitted_by_its_path(target: str, expect
 
     assert request == expected
     assert not isinstance(request, paths.Refusal)
-    assert paths.attributes(request) == paths.NonResourceAttributes(verb="get", path=target.partition("?")[0])
+    assert paths.attributes(request) == access.NonResourceAttributes(verb="get", path=target.partition("?")[0])
 
 
 @pytest.mark.parametrize(
@@ -322,7 +322,7 @@ def test_an_explanation_is_asked_for_with_the_reads_own_path(explained: str, rea
     assert isinstance(same, paths.Read)
     assert request == paths.Explain(same, path)
     assert not isinstance(request, paths.Refusal)
-    assert paths.attributes(request) == paths.NonResourceAttributes(verb="get", path=path)
+    assert paths.attributes(request) == access.NonResourceAttributes(verb="get", path=path)
 
 
 GROUP = "custom.metrics.k8s.io"
@@ -345,7 +345,7 @@ def test_a_read_is_authorised_as_requestinfo_reads_its_path(target: str, expecte
 
     assert not isinstance(request, paths.Refusal)
     asked = paths.attributes(request)
-    assert isinstance(asked, paths.ResourceAttributes)
+    assert isinstance(asked, access.ResourceAttributes)
     assert (asked.verb, asked.namespace, asked.group, asked.version, asked.resource, asked.subresource, asked.name) == expected
 
 
@@ -382,7 +382,7 @@ def test_no_path_is_authorised_as_anything_but_what_requestinfo_sees(prefix: str
 
     if not isinstance(request, paths.Refusal):
         asked = paths.attributes(request)
-        assert isinstance(asked, paths.ResourceAttributes)
+        assert isinstance(asked, access.ResourceAttributes)
         seen = request_info(path)
         assert {key: getattr(asked, key) for key in seen} == seen
 
