@@ -13,13 +13,13 @@ import structlog.testing
 from structlog.typing import EventDict
 
 from adapter import serving
+from adapter.access import Attributes, Identity, NonResourceAttributes
 from adapter.api import paths, views
 from adapter.api.app import App, Check, _Kept
 from adapter.api.authn import Authenticator
 from adapter.api.authz import Authorizer
 from adapter.collect import Collector
 from adapter.errors import ApiServerError
-from adapter.kube import reviews
 from adapter.metric import Missing, ObjectRef, Reason, Sample
 from adapter.rules import model
 from adapter.snapshot import Snapshot
@@ -84,17 +84,16 @@ class World:
 
 @pytest.fixture
 async def world() -> AsyncIterator[World]:
-    async def review_token(token: str) -> reviews.User | None:
+    async def review_token(token: str) -> Identity | None:
         if away.away:
             raise ApiServerError(0, "connection refused")
-        return reviews.User(token) if token in {"hpa", "guest"} else None
+        return Identity(token) if token in {"hpa", "guest"} else None
 
-    async def review_access(asked: reviews.AccessReview) -> tuple[bool, str]:
+    async def review_access(identity: Identity, attributes: Attributes) -> tuple[bool, str]:
         if away.away:
             raise ApiServerError(0, "connection refused")
-        attributes = asked.attributes
-        what = attributes.path if isinstance(attributes, reviews.NonResourceAttributes) else attributes.subresource
-        allowed = bool({(asked.user.name, "*"), (asked.user.name, what)} & away.rights)
+        what = attributes.path if isinstance(attributes, NonResourceAttributes) else attributes.subresource
+        allowed = bool({(identity.user, "*"), (identity.user, what)} & away.rights)
         return allowed, "" if allowed else "no role grants it"
 
     inventory = Inventory()
