@@ -4,11 +4,13 @@ One registry per instance and no global state. The read path holds ready-made ch
 more than the read itself.
 """
 
-from collections.abc import Sequence
+import itertools
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector as RegistryCollector
 
 from adapter.errors import SourceError
@@ -38,12 +40,8 @@ class Telemetry:
             return Histogram(name, text, labels, buckets=buckets, registry=self.registry)
 
         self.requests = counter("leadtime_adapter_requests", "Requests answered.", "kind", "code")
-        self.read_seconds = histogram(
-            "leadtime_adapter_read_duration_seconds", "Time to answer a metric read, TLS left out.", _READ_BUCKETS
-        )
-        self.freshness = histogram(
-            "metrics_apiserver_metric_freshness_seconds", "Age of the oldest value in an answer.", _FRESHNESS_BUCKETS, "group"
-        )
+        self.read_seconds = Distribution(_READ_BUCKETS)
+        self._freshness: dict[str, Distribution] = {}
         self.collections = counter("leadtime_adapter_collections", "Collections from a source.", "source", "outcome")
         self.queries = counter("leadtime_adapter_source_queries", "Selections asked of a source.", "source")
         self.collect_seconds = histogram(
@@ -57,6 +55,11 @@ class Telemetry:
         self.loop_lag = gauge("leadtime_adapter_event_loop_lag_seconds", "How late the event loop last woke.")
         self._rules = _RuleMetrics()
         self.registry.register(self._rules)
+        self.registry.register(_ReadMetrics(self.read_seconds, self._freshness))
+
+    def freshness_of(self, group: str) -> "Distribution":
+        """Return where the age of the oldest value in an answer of *group* is observed."""
+        return self._freshness.setdefault(group, Distribution(_FRESHNESS_BUCKETS))
 
     def collected(self, batch: Batch, results: Sequence[RuleResult]) -> None:
         """Count one collection and what its rules made of it."""
@@ -83,6 +86,45 @@ class Telemetry:
     def render(self) -> bytes:
         """Return everything in the text format."""
         return generate_latest(self.registry)
+
+
+class Distribution:
+    """A histogram that the event loop alone observes: it needs no lock, and costs a quarter of prometheus-client's own."""
+
+    __slots__ = ("_bounds", "_counts", "total")
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self._bounds = tuple(bounds)
+        self._counts = [0] * (len(bounds) + 1)
+        self.total = 0.0
+
+    def observe(self, value: float) -> None:
+        """Count *value*."""
+        self._counts[bisect_left(self._bounds, value)] += 1
+        self.total += value
+
+    def buckets(self) -> list[tuple[str, float]]:
+        """Return how many values were at most each bound, by the bound as the text format spells it."""
+        names = [*(str(float(bound)) for bound in self._bounds), "+Inf"]
+        return list(zip(names, itertools.accumulate(self._counts), strict=True))
+
+
+class _ReadMetrics(RegistryCollector):
+    """What reads observe, as metrics, when somebody scrapes."""
+
+    def __init__(self, seconds: Distribution, freshness: Mapping[str, Distribution]) -> None:
+        self._seconds = seconds
+        self._freshness = freshness
+
+    def collect(self) -> list[Metric]:
+        took = HistogramMetricFamily("leadtime_adapter_read_duration_seconds", "Time to answer a metric read, TLS left out.")
+        took.add_metric([], self._seconds.buckets(), self._seconds.total)
+        age = HistogramMetricFamily(
+            "metrics_apiserver_metric_freshness_seconds", "Age of the oldest value in an answer.", labels=["group"]
+        )
+        for group, ages in self._freshness.items():
+            age.add_metric([group], ages.buckets(), ages.total)
+        return [took, age]
 
 
 class _RuleMetrics(RegistryCollector):

@@ -12,12 +12,13 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 import msgspec
 import structlog
 from aiohttp import hdrs, web
 
+from adapter import access
 from adapter.api import authn, authz, discovery, documents, explain, openapi, paths, views
 from adapter.collect import Collector
 from adapter.telemetry import Telemetry
@@ -44,6 +45,13 @@ class Check:
     name: str
     ok: bool
     why: str = ""
+
+
+class _Asked(NamedTuple):
+    """A request, and as what it is authorised."""
+
+    request: paths.Request
+    attributes: access.Attributes
 
 
 @dataclass(slots=True)
@@ -96,7 +104,7 @@ class App:
     version: str
     checks: Callable[[], Sequence[Check]]
     clock: Callable[[], float] = time.time
-    _parsed: dict[str, paths.Request | paths.Refusal] = field(default_factory=dict)
+    _parsed: dict[str, _Asked | paths.Refusal] = field(default_factory=dict)
     _kept: _Answers = field(default_factory=_Answers)
     _pages: dict[object, documents.Document] = field(default_factory=dict)
     _warned: set[str] = field(default_factory=set)
@@ -116,11 +124,12 @@ class App:
             return self._status(500, documents.internal_error(reference), "error")
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        asked = self._parse(request.method, request.raw_path)
+        parsed = self._parse(request.method, request.raw_path)
         headers = request.headers
-        if isinstance(asked, paths.Refusal):
-            more: Mapping[str, str] | None = {hdrs.ALLOW: hdrs.METH_GET} if asked.code == HTTPStatus.METHOD_NOT_ALLOWED else None
-            return self._status(asked.code, documents.refused(asked), "refused", more)
+        if isinstance(parsed, paths.Refusal):
+            more: Mapping[str, str] | None = {hdrs.ALLOW: hdrs.METH_GET} if parsed.code == HTTPStatus.METHOD_NOT_ALLOWED else None
+            return self._status(parsed.code, documents.refused(parsed), "refused", more)
+        asked, attributes = parsed
         probe = isinstance(asked, paths.Probe)
         transport = request.transport
         connection = transport.get_extra_info("ssl_object") if transport is not None else None
@@ -129,7 +138,6 @@ class App:
             reason = HTTPStatus(identity.status).phrase.replace(" ", "")
             body = documents.status(identity.status, reason, identity.message[: paths.MAX_MESSAGE_CHARS])
             return self._status(identity.status, body, "unauthenticated")
-        attributes = paths.attributes(asked)
         verdict = await self.authorizer.check(identity, attributes)
         if not verdict.allowed:
             if verdict.fault:
@@ -160,18 +168,18 @@ class App:
             case _:
                 assert_never(asked)
 
-    def _parse(self, method: str, target: str) -> paths.Request | paths.Refusal:
-        if method != hdrs.METH_GET:
-            return paths.parse(method, target, self.groups)
-        known = self._parsed.get(target)
-        if known is None:
-            known = paths.parse(method, target, self.groups)
-            # Nobody has been asked who they are yet: what a stranger sends must not fill memory.
-            if len(target) <= _REMEMBERED_TARGET_CHARS:
-                if len(self._parsed) >= _REMEMBERED:
-                    self._parsed.clear()
-                self._parsed[target] = known
-        return known
+    def _parse(self, method: str, target: str) -> _Asked | paths.Refusal:
+        known = self._parsed.get(target) if method == hdrs.METH_GET else None
+        if known is not None:
+            return known
+        parsed = paths.parse(method, target, self.groups)
+        found = parsed if isinstance(parsed, paths.Refusal) else _Asked(parsed, paths.attributes(parsed))
+        # Nobody has been asked who they are yet: what a stranger sends must not fill memory.
+        if method == hdrs.METH_GET and len(target) <= _REMEMBERED_TARGET_CHARS:
+            if len(self._parsed) >= _REMEMBERED:
+                self._parsed.clear()
+            self._parsed[target] = found
+        return found
 
     async def _read(self, target: str, asked: paths.Read, headers: Mapping[str, str]) -> web.StreamResponse:
         started = time.perf_counter()
@@ -285,8 +293,8 @@ class _Counts:
         self._requests = telemetry.requests
         self._children: dict[tuple[str, int], Callable[[], None]] = {}
         self._seconds = telemetry.read_seconds.observe
-        self._custom = telemetry.freshness.labels(paths.CUSTOM_GROUP).observe
-        self._external = telemetry.freshness.labels(paths.EXTERNAL_GROUP).observe
+        self._custom = telemetry.freshness_of(paths.CUSTOM_GROUP).observe
+        self._external = telemetry.freshness_of(paths.EXTERNAL_GROUP).observe
 
     def request(self, kind: str, code: int) -> None:
         child = self._children.get((kind, code))

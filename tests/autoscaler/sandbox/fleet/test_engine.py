@@ -10,10 +10,8 @@ from autoscaler.sandbox.fleet.engine import Engine, Finished, Profile, Request
 
 PROFILE = Profile()
 
-# Prompts near a third of the cache, so that what is generated later decides whether they fit together.
-prompts = st.one_of(st.integers(1, 60_000), st.integers(12_900, 13_333))
 offers = st.lists(
-    st.lists(st.tuples(prompts, st.integers(1, 400)), max_size=5),
+    st.lists(st.tuples(st.integers(1, 60_000), st.integers(1, 400)), max_size=5),
     max_size=12,
 )
 
@@ -109,6 +107,16 @@ def test_what_does_not_fit_into_the_cache_waits_though_there_is_a_slot() -> None
         engine.offer(Request(0.0, 15_000, 100))
 
     list(engine.advance(now=0.1, by_s=0.1))
+
+    assert (len(engine.running), len(engine.waiting)) == (2, 1)
+
+
+def test_what_sequences_will_yet_generate_is_set_aside() -> None:
+    # Three prompts and one answer would fit into 40,000 tokens: 39,900. With all three answers they come to 41,700.
+    engine = Engine()
+    for step in range(1, 4):
+        engine.offer(Request(step * 0.1, 13_000, 900))
+        list(engine.advance(now=step * 0.1, by_s=0.1))
 
     assert (len(engine.running), len(engine.waiting)) == (2, 1)
 
