@@ -12,8 +12,8 @@ from adapter import selector
 from adapter.kube.client import Kube
 from autoscaler.sandbox.fleet.process import DCGM_PORT, VLLM_PORT, Process
 from autoscaler.sandbox.fleet.simulation import Fleet
-from tests.adapter.kube.fake_apiserver import FakeApiServer
-from tests.adapter.kube.waiting import eventually
+from tests.integration.kube.fake_apiserver import FakeApiServer
+from tests.integration.kube.waiting import eventually
 
 PODS, NODES = "/api/v1/pods", "/api/v1/nodes"
 ENGINE_IP, EXPORTER_IP = "127.83.7.1", "127.83.7.2"

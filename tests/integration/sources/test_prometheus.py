@@ -18,8 +18,8 @@ from adapter.sources import Wanted, prometheus
 from adapter.sources.credentials import Auth, Tls
 from adapter.sources.prometheus import PrometheusSettings, PrometheusSource
 from tests.adapter import pki
-from tests.adapter.sources import fake_prometheus
-from tests.adapter.sources.fake_prometheus import FakePrometheus, dated, vector
+from tests.integration.sources import fake_prometheus
+from tests.integration.sources.fake_prometheus import FakePrometheus, dated, vector
 
 POD = frozenset({"namespace", "pod"})
 QUEUE = Wanted(Selection("queue"), POD, 60)

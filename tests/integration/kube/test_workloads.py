@@ -8,8 +8,8 @@ from adapter.kube.watch import Pacing
 from adapter.kube.workloads import Workloads, is_shared
 from adapter.metric import ObjectRef
 from adapter.workload import Inventory, Pod
-from tests.adapter.kube.fake_apiserver import FakeApiServer, Object
-from tests.adapter.kube.waiting import eventually, running
+from tests.integration.kube.fake_apiserver import FakeApiServer, Object
+from tests.integration.kube.waiting import eventually, running
 
 PODS, REPLICASETS, NODES = "/api/v1/pods", "/apis/apps/v1/replicasets", "/api/v1/nodes"
 

@@ -7,7 +7,7 @@ import pytest
 
 from adapter.kube.client import Kube
 from adapter.kube.watch import Pacing
-from tests.adapter.kube.fake_apiserver import FakeApiServer
+from tests.integration.kube.fake_apiserver import FakeApiServer
 
 
 @pytest.fixture

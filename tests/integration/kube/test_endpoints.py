@@ -3,8 +3,8 @@ import pytest
 from adapter.kube.client import Kube
 from adapter.kube.endpoints import Endpoint, Endpoints
 from adapter.kube.watch import Pacing
-from tests.adapter.kube.fake_apiserver import FakeApiServer, Object
-from tests.adapter.kube.waiting import eventually, running
+from tests.integration.kube.fake_apiserver import FakeApiServer, Object
+from tests.integration.kube.waiting import eventually, running
 
 SLICES = "/apis/discovery.k8s.io/v1/endpointslices"
 

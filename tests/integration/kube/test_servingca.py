@@ -14,7 +14,7 @@ from adapter.errors import ApiServerError
 from adapter.kube.registration import Registration
 from adapter.kube.servingca import SECRET, ServingCa
 from tests.adapter import pki
-from tests.adapter.kube.objects import Objects, apiservice
+from tests.integration.kube.objects import Objects, apiservice
 
 DAY_S = 86400.0
 NAMESPACE, SERVICE = "leadtime", "leadtime-adapter"

@@ -12,8 +12,8 @@ from kubernetes.aio.config import incluster_config, kube_config
 from adapter.errors import ApiServerError, ConfigError
 from adapter.kube.client import Kube
 from tests.adapter import pki
-from tests.adapter.kube.fake_apiserver import FakeApiServer
-from tests.adapter.kube.waiting import eventually
+from tests.integration.kube.fake_apiserver import FakeApiServer
+from tests.integration.kube.waiting import eventually
 
 PODS = "/api/v1/pods"
 POD = {"metadata": {"name": "web-0", "namespace": "shop"}}

@@ -6,7 +6,7 @@ import pytest
 
 from adapter.errors import ApiServerError
 from adapter.kube.registration import NotOursError, Registration
-from tests.adapter.kube.objects import Objects, apiservice
+from tests.integration.kube.objects import Objects, apiservice
 
 PATH = "/apis/apiregistration.k8s.io/v1/apiservices/"
 V1, V2 = "v1beta1.custom.metrics.k8s.io", "v1beta2.custom.metrics.k8s.io"

@@ -6,7 +6,7 @@ from adapter.access import Identity, NonResourceAttributes, ResourceAttributes
 from adapter.errors import ApiServerError
 from adapter.kube import reviews
 from adapter.kube.client import Kube
-from tests.adapter.kube.fake_apiserver import FakeApiServer
+from tests.integration.kube.fake_apiserver import FakeApiServer
 
 HPA = Identity("system:serviceaccount:kube-system:horizontal-pod-autoscaler", "u1", ("system:authenticated",))
 GET = ResourceAttributes(

@@ -5,8 +5,8 @@ from adapter.kube.authconfig import AuthConfig, AuthConfigWatch
 from adapter.kube.client import Kube
 from adapter.kube.watch import Pacing
 from tests.adapter import pki
-from tests.adapter.kube.fake_apiserver import FakeApiServer, Object
-from tests.adapter.kube.waiting import eventually, running
+from tests.integration.kube.fake_apiserver import FakeApiServer, Object
+from tests.integration.kube.waiting import eventually, running
 
 CONFIG_MAPS = "/api/v1/configmaps"
 CA = pki.Authority("client-ca").pem

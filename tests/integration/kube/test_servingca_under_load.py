@@ -14,8 +14,8 @@ from adapter.kube.registration import Registration
 from adapter.kube.servingca import SECRET, ServingCa
 from adapter.serving import ServingTls, serve
 from tests.adapter import pki
-from tests.adapter.kube.objects import Objects, apiservice
-from tests.adapter.kube.waiting import eventually
+from tests.integration.kube.objects import Objects, apiservice
+from tests.integration.kube.waiting import eventually
 
 DAY_S = 86400.0
 NAMESPACE, SERVICE = "leadtime", "leadtime-adapter"

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from adapter.errors import ApiServerError
 from adapter.kube.client import JSON, Kube
 from adapter.kube.watch import METADATA, METADATA_LIST, Pacing, Reads, Reflector
-from tests.adapter.kube.fake_apiserver import FakeApiServer, Object
-from tests.adapter.kube.waiting import eventually, running
+from tests.integration.kube.fake_apiserver import FakeApiServer, Object
+from tests.integration.kube.waiting import eventually, running
 
 PATH = "/api/v1/things"
 
