@@ -123,13 +123,14 @@ class Collector:
     _failing: dict[str, frozenset[str]] = field(default_factory=dict)  # what is wrong with each source, as last logged
     _defective: set[str] = field(default_factory=set)  # sources whose last collection failed by a defect of ours
     _worker: ThreadPoolExecutor = field(default_factory=_worker)
+    _unused: list[Source] = field(default_factory=list)
 
-    def reconfigure(self, plan: Plan) -> Sequence[Source]:
-        """Take *plan* from the next collection on and return the sources that are no longer used, for closing.
+    def reconfigure(self, plan: Plan) -> None:
+        """Take *plan* from the next collection on; sources that it no longer has are closed once nothing asks them any more.
 
         Results of rules that are unchanged stay, so that a reload never blanks a metric that it did not touch.
         """
-        unused = [source for source in self.plan.sources if source not in plan.sources]
+        self._unused += [source for source in self.plan.sources if source not in plan.sources]
         same = {rule.name: rule for rule in self.plan.rules}
         fresh = Snapshot.warming(rule for rule in plan.rules if same.get(rule.name) != rule)
         kept = [result for name, result in self.snapshot.results.items() if name not in fresh.results]
@@ -142,7 +143,6 @@ class Collector:
         self.snapshot = Snapshot(generation=self.snapshot.generation).updated(results)
         self.plan = plan
         self._changed.set()
-        return unused
 
     async def run(self) -> None:
         """Collect until cancelled."""
@@ -154,6 +154,8 @@ class Collector:
                     await self._changed.wait()
                     for poll in polls:
                         poll.cancel()
+                while self._unused:
+                    await self._unused.pop().close()
         finally:
             self._worker.shutdown(wait=False, cancel_futures=True)
             self._worker = _worker()  # for whoever runs it again; its thread starts with its first work

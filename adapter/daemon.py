@@ -155,7 +155,7 @@ class _Daemon:
             loop.add_signal_handler(name, stop.set)
         async with asyncio.TaskGroup() as group:
             self.group = group
-            await self._apply(read)
+            self._apply(read)
             tasks = [
                 self._start("watch workloads", self.workloads.run),
                 self._start("watch authentication", self.auth_config.run),
@@ -238,23 +238,25 @@ class _Daemon:
                 continue
             seen = found
             try:
-                await self._apply(settings.load(path))
+                self._apply(settings.load(path))
             except errors.ConfigError as error:
                 self.telemetry.config_ok.set(0)
                 problems = [str(problem) for problem in error.problems]
                 log.error("configuration refused, the last good one stays", file=error.file, problems=problems)
+            except Exception:
+                self.telemetry.config_ok.set(0)
+                log.exception("configuration not taken over, the last good one stays", file=str(path))
             else:
                 log.info("configuration loaded", file=str(path), rules=len(self.collector.plan.rules))
 
-    async def _apply(self, read: settings.Settings) -> None:
+    def _apply(self, read: settings.Settings) -> None:
         """Put *read* in force: sources that are unchanged go on as they are, with their connections and what they remember."""
         running = {source.name: source for source in self.collector.plan.sources}
         before = {told.name: told for told in self._told}
         sources = tuple(running[told.name] if before.get(told.name) == told else self._source(told) for told in read.sources)
-        self._told = read.sources
-        for source in self.collector.reconfigure(Plan(sources, read.rules)):
-            await source.close()
         self._watch_endpoints(read)
+        self.collector.reconfigure(Plan(sources, read.rules))
+        self._told = read.sources
         self.telemetry.keep_rules(frozenset(rule.name for rule in read.rules))
         self.telemetry.config_ok.set(1)
 
