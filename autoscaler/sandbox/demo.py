@@ -249,7 +249,7 @@ def _summary(console: Console, demo: Demo, state: dict[str, Any]) -> None:
     lines = [
         f"\nreads: {reads}; the slowest took {demo.slowest_s * 1000:.0f} ms",
         f"replicas by HPA's formula: {steps}",
-        f"requests answered: {state['completed']}, met no ready pod: {state['failed']}",
+        f"requests answered: {state['completed']}, lost with a removed pod: {state['failed']}",
     ]
     console.print("\n".join(lines), highlight=False, soft_wrap=True)
 
