@@ -25,7 +25,11 @@ class Balancer:
                 far = await asyncio.open_connection("127.0.0.1", backends[(start + offset) % len(backends)])
             except OSError:
                 continue
-            await asyncio.gather(_pump(reader, far[1]), _pump(far[0], writer))
+            try:
+                await asyncio.gather(_pump(reader, far[1]), _pump(far[0], writer))
+            finally:
+                far[1].transport.abort()
+                writer.transport.abort()
             return
         writer.transport.abort()
 

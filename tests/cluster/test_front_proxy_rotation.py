@@ -17,7 +17,8 @@ def taken_over(plane: controlplane.ControlPlane, name: str) -> Iterator[None]:
     """Wait, when the block has changed a file, until the API server says that it uses what *name* stands for as it is now."""
     before = loads(plane, name)
     yield
-    waiting.until(lambda: loads(plane, name) > before, what=f"the API server has loaded {name}")
+    # A notification that comes while the API server reads the file is lost; it looks again after a minute.
+    waiting.until(lambda: loads(plane, name) > before, what=f"the API server has loaded {name}", deadline_s=90)
     stack.settle(1)  # each connection pool, and each reader of the bundle, hears of it in its own time
 
 
