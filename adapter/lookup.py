@@ -114,7 +114,7 @@ def _absent(result: RuleResult, ref: ObjectRef, *, now: float) -> Found | Missin
         found = Found(rule, Value.of(Sample(rule.absent_as, result.at, series=0)))
         return found if now <= found.expires_at else _stale(rule, f"the last look for {rule.metric}", result.at, now=now)
     if result.unattributed and not result.values:
-        detail = f"{result.unattributed} series of {rule.metric}, and none has the labels that name {ref.resource}"
+        detail = f"none of {result.unattributed} series of {rule.metric} names {ref.resource}: idle devices, or no labels for it"
         return Missing(Reason.LABEL_MISSING, detail, None, rule.name, rule.source)
     detail = f"{rule.metric} has no series that names {ref.resource} {ref.name}"
     return Missing(Reason.NO_SERIES, detail, None, rule.name, rule.source)

@@ -289,7 +289,7 @@ def test_series_that_name_no_pod_are_told_as_a_missing_label() -> None:
     found = lookup.pod(snapshot, inventory_of(web_pod("p0")), "team-a", "p0", "queue", now=NOW)
 
     assert isinstance(found, Missing)
-    assert found.message(now=NOW).startswith("label missing: 4 series of queue, and none has the labels that name pods")
+    assert found.message(now=NOW).startswith("label missing: none of 4 series of queue names pods")
 
 
 def test_the_commonest_reason_is_told_and_any_reason_before_no_series() -> None:
