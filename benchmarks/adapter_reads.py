@@ -222,14 +222,16 @@ def _claims(measured: dict[Cell, list[load.Measured]], *, quick: bool) -> list[C
         return statistics.median(run.result.p99_ms for run in measured[Cell(server, _DIRECT, 200, 8)])
 
     def rss_mib(server: str) -> float:
-        return max(run.rss_mib for run in measured[Cell(server, _DIRECT, 200 if quick else 1000, 8)])
+        return max(run.rss_mib for run in measured[Cell(server, _DIRECT, 1000, 8)])
 
-    return [
+    found = [
         Claim("reads_vs_tuned_prometheus_adapter_200", rate(_OURS) / rate(_TUNED), 100.0, "≥"),
         Claim("p99_vs_tuned_prometheus_adapter_200", p99_ms(_TUNED) / p99_ms(_OURS), 50.0, "≥"),
         Claim("reads_vs_bare_aiohttp", rate(_OURS) / rate(_BARE), 0.7, "≥"),
-        Claim("rss_vs_prometheus_adapter_1000", rss_mib(_OURS) / rss_mib(_TUNED), 0.5, "≤"),
     ]
+    if not quick:  # which has no 1,000 pods, and so nothing to say of them
+        found.append(Claim("rss_vs_prometheus_adapter_1000", rss_mib(_OURS) / rss_mib(_TUNED), 0.5, "≤"))
+    return found
 
 
 def _figures(cell: Cell, runs: Sequence[load.Measured]) -> dict[str, object]:
