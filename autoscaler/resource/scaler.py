@@ -1,0 +1,85 @@
+"""What an InferenceScaler says, once it is checked: the policy for the decision, and where the cluster keeps what it needs."""
+
+import enum
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from autoscaler.decision.model import Policy, Source
+
+GROUP = "leadtime.dev"
+VERSION = "v1alpha1"
+KIND = "InferenceScaler"
+PLURAL = "inferencescalers"
+API_VERSION = f"{GROUP}/{VERSION}"
+#: A pod with this label set to ``false`` is warm: ready, and selected by no Service that asks for ``true``. It is also the
+#: type of the readiness gate that does the same for those who know readiness alone.
+ROUTED = f"{GROUP}/routed"
+
+
+class Key(NamedTuple):
+    """Names an InferenceScaler."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+class TargetRef(NamedTuple):
+    """What is scaled: anything with a ``/scale`` subresource in the scaler's namespace."""
+
+    api_version: str
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """Where one signal's values are: a metric of the target's pods, of one object, or of none."""
+
+    source: Source
+    metric: str
+    metric_selector: str = ""  # on the metric's own labels, as a query string spells it
+    described: TargetRef | None = None  # Object: what the metric is about
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """A recurring stretch of time with bounds of its own; *start* and *end* are five-field cron lines in *time_zone*."""
+
+    name: str
+    start: str
+    end: str
+    time_zone: str = "UTC"
+    min_replicas: int | None = None
+    max_replicas: int | None = None
+
+
+class Mechanism(enum.StrEnum):
+    """How pods of the warm pool are kept from requests."""
+
+    LABEL = "Label"
+    """The Service selects the label, and the controller flips it. Fails open: a dead controller leaves new pods routed."""
+    GATE = "Gate"
+    """A readiness gate that the controller passes. Fails closed."""
+    HEADROOM = "Headroom"
+    """Nothing to hold pods back with: the pool is plain extra replicas."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scaler:
+    """A checked InferenceScaler. `queries` stand in the order of ``policy.signals``."""
+
+    key: Key
+    uid: str
+    generation: int
+    created_at: float
+    target: TargetRef
+    policy: Policy
+    queries: tuple[Query, ...]
+    schedules: tuple[Schedule, ...] = ()
+    notes: tuple[str, ...] = ()  # what is legal and yet not what the user may have meant
