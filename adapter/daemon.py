@@ -7,8 +7,6 @@ import asyncio
 import contextlib
 import ctypes
 import gc
-import logging
-import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -19,7 +17,7 @@ from pathlib import Path
 
 import structlog
 
-from adapter import certificates, errors, serving, settings
+from adapter import certificates, errors, running, serving, settings
 from adapter.api import authn, authz, paths
 from adapter.api.app import App, Check
 from adapter.collect import Collector, Plan
@@ -37,7 +35,6 @@ log = structlog.get_logger("adapter")
 
 _CONFIG_POLL_S = 1.0
 _LAG_POLL_S = 1.0
-_RESTART_S = 1.0
 
 # Full garbage collections are this many times rarer than as shipped (every tenth middle one): each holds up every read for 100 ms
 # when 50,000 label sets live, and what a collection from a source leaves behind is freed by counting references.
@@ -81,7 +78,7 @@ class Options:
 
 def main(options: Options) -> int:
     """Run the adapter until SIGTERM or SIGINT and return its exit status."""
-    _configure_logging(options.log_format)
+    running.configure_logging(options.log_format)
     try:
         asyncio.run(_run(options))
     except errors.ConfigError as error:
@@ -149,10 +146,7 @@ class _Daemon:
     async def run(self, read: settings.Settings) -> None:
         """Start everything, serve until a signal comes, and stop in order."""
         options = self.options
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for name in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(name, stop.set)
+        stop = running.stop_on_signal()
         async with asyncio.TaskGroup() as group:
             self.group = group
             self._apply(read)
@@ -188,7 +182,7 @@ class _Daemon:
         self.draining = True
 
     def _start(self, name: str, part: Callable[[], Awaitable[object]]) -> asyncio.Task[None]:
-        return self.group.create_task(_keep_running(name, part), name=name)
+        return self.group.create_task(running.keep_running(name, part), name=name)
 
     def _checks(self) -> Sequence[Check]:
         trusted = self.auth_config.health.synced
@@ -301,37 +295,8 @@ class _Daemon:
             self.telemetry.loop_lag.set(max(0.0, time.monotonic() - due))
 
 
-async def _keep_running(name: str, part: Callable[[], Awaitable[object]]) -> None:
-    """Run *part* until cancelled, again after it failed: its failure is a bug of ours, and must not take the others along."""
-    while True:
-        try:
-            await part()
-        except asyncio.CancelledError:
-            raise
-        except Exception:
-            log.exception("part failed, starting it again", part=name)
-        else:
-            log.error("part ended, starting it again", part=name)
-        await asyncio.sleep(_RESTART_S)
-
-
 def _content(path: Path) -> bytes | None:
     """Return the file's content, None while it cannot be read: a mounted ConfigMap is swapped by renaming links."""
     with contextlib.suppress(OSError):
         return path.read_bytes()
     return None
-
-
-def _configure_logging(log_format: str) -> None:
-    renderer = structlog.processors.JSONRenderer() if log_format == "json" else structlog.dev.ConsoleRenderer(colors=False)
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
