@@ -16,7 +16,7 @@ POD = reading.one("Deployment")["spec"]["template"]
 (CONTAINER,) = POD["spec"]["containers"]
 SERVICE = reading.one("Service")
 (PORT,) = SERVICE["spec"]["ports"]
-CLUSTER_SCOPED = {"Namespace", "APIService", "ClusterRole", "ClusterRoleBinding"}
+CLUSTER_SCOPED = {"Namespace", "APIService", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"}
 OBJECTS = [found for found in reading.everything() if found.kind and found.kind != "Kustomization"]
 
 
@@ -46,7 +46,11 @@ def test_every_file_is_listed_by_its_kustomization_and_every_listed_one_is_there
     for path in reading.ROOT.rglob("kustomization.yaml"):
         listed = yaml.safe_load(path.read_text())["resources"]
         assert all((path.parent / each).exists() for each in listed), path
-        own = {each.name for each in path.parent.glob("*.yaml")} - {"kustomization.yaml", "adapter-scrape.yaml"}
+        own = {each.name for each in path.parent.glob("*.yaml")} - {
+            "kustomization.yaml",
+            "adapter-scrape.yaml",
+            *(each.name for each in path.parent.glob("scaler*.yaml")),
+        }
         assert own == {each for each in listed if each.endswith(".yaml")}, path
 
 

@@ -57,7 +57,7 @@ def test_every_metric_of_the_hpa_is_served_by_the_shipped_configuration_and_by_t
 
 def test_the_scraping_example_finds_the_example_deployments_pods() -> None:
     read = settings.load(reading.ROOT / "examples" / "adapter-scrape.yaml")
-    (engines,) = [source for source in read.sources if isinstance(source, ScrapeSource) and source.pods is not None]
+    (engines,) = [source for source in read.sources if isinstance(source, ScrapeSource) and source.name == "engines"]
     template = DEPLOYMENT["spec"]["template"]
 
     assert engines.pods is not None
