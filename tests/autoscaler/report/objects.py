@@ -1,0 +1,42 @@
+"""A scaler and its surroundings, as the parts that report are given them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from autoscaler.cluster.seen import Pool
+from autoscaler.decision.model import Record
+from autoscaler.report import conditions, counterfactual, status
+from autoscaler.resource.scaler import Key, Mechanism, Scaler, TargetRef
+from tests.autoscaler.report import histories
+
+SCALER = Scaler(
+    key=Key("llm-inference", "qwen"),
+    uid="uid-qwen",
+    generation=3,
+    created_at=histories.START - 3600.0,
+    target=TargetRef("apps/v1", "Deployment", "vllm-qwen"),
+    policy=histories.POLICY,
+    queries=(),
+)
+STARTUP = status.Startup(
+    p50_s=45.04, p90_s=60.0, p99_s=80.0, samples=3, phases=(status.Phase(name="Loaded", p50_s=30.0, p90_s=41.26),)
+)
+POOL = Pool(mechanism=Mechanism.LABEL, why="the Service selects the label")
+
+
+def document(record: Record, previous: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return the status after *record*, as the controller makes it."""
+    before = previous or {}
+    news = status.is_news(record.decision, previous)
+    answers = conditions.decided(record.policy, record.observation, record.decision, record.after)
+    return status.document(
+        SCALER,
+        observation=record.observation,
+        decision=record.decision,
+        memory=record.after,
+        conditions=conditions.documents(answers, before.get("conditions", ()), at=record.observation.now, generation=3),
+        startup=STARTUP,
+        pool=POOL,
+        otherwise=counterfactual.of(record.policy, record.observation, record.before, record.decision) if news else (),
+        previous=previous,
+    )

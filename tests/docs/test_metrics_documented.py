@@ -1,0 +1,47 @@
+"""`docs/metrics.md` names every metric of the controller, with its type and its labels, and no other."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from prometheus_client.core import Metric
+
+from adapter.kube.watch import Health
+from autoscaler.report.telemetry import Telemetry
+from tests.autoscaler.report import histories
+from tests.autoscaler.report.objects import SCALER, STARTUP
+
+PAGE = Path("docs/metrics.md").read_text(encoding="utf-8")
+SCALER_LABELS = {"namespace", "scaler", "target"}
+
+
+def documented() -> dict[str, tuple[str, set[str]]]:
+    """Return each metric's type and the labels in its row."""
+    found = re.findall(r"^\| `(leadtime_\w+)` \| (\w+) \|([^|]*)\|", PAGE, flags=re.MULTILINE)
+    return {name: (kind, set(re.findall(r"`(\w+)`", labels))) for name, kind, labels in found}
+
+
+def exposed() -> Iterator[Metric]:
+    """Yield the families of a registry in which everything has happened once."""
+    telemetry = Telemetry()
+    held = histories.held_by_the_cool_down()
+    telemetry.decided(SCALER, held.observation, held.decision, STARTUP)
+    telemetry.scaled("ok")
+    health = Health()
+    health.last_event_at = histories.START
+    telemetry.watching("pods", health)
+    yield from telemetry.registry.collect()
+
+
+def name_of(family: Metric) -> str:
+    return f"{family.name}_total" if family.type == "counter" else family.name
+
+
+async def test_the_page_names_the_metrics_that_there_are_with_their_types() -> None:
+    assert {name: kind for name, (kind, _) in documented().items()} == {name_of(family): family.type for family in exposed()}
+
+
+async def test_the_page_names_their_labels() -> None:
+    for family in exposed():
+        labels = {label for sample in family.samples for label in sample.labels} - SCALER_LABELS - {"le"}
+        assert labels == documented()[name_of(family)][1], family.name
