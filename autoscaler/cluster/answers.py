@@ -32,6 +32,7 @@ class Answer:
     total_milli: int | None = None
     at: float | None = None  # of the oldest value
     why: str = ""  # why the last read gave no values; empty when it did
+    tried: bool = True  # whether it has been asked for at all
 
 
 class _Described(msgspec.Struct, gc=False):

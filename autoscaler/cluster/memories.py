@@ -140,7 +140,7 @@ class Memories:
         kube: Requests,
         namespace: str,
         *,
-        shards: int = 32,
+        shards: int = 64,
         prefix: str = "leadtime-memory",
         may_write: Callable[[], bool] = lambda: True,
     ) -> None:

@@ -31,7 +31,7 @@ _VERSIONS = {_CUSTOM: ("v1beta2", "v1beta1"), _EXTERNAL: ("v1beta1",)}  # that w
 
 _DUTY = 20  # a read that takes a second is made every 20 s: at most a twentieth of a provider's time is ours
 _LONGEST_PAUSE_S = 15.0  # whatever happened: a value must not grow stale because one read was slow
-_UNREAD = Answer(why="it has not been read yet")
+_UNREAD = Answer(why="it has not been read yet", tried=False)
 _NOT_WANTED = Answer(why="it is not read: no scaler asked for it")
 
 Asked = tuple[str, Query]  # namespace, query
@@ -145,7 +145,7 @@ class Metrics:
                     assert_never(query.source)
         except (ApiServerError, AnswerError) as exc:
             read.failures += 1
-            read.answer = dataclasses.replace(read.answer, why=_words(exc))
+            read.answer = dataclasses.replace(read.answer, why=_words(exc), tried=True)
         else:
             read.failures = 0
 

@@ -97,8 +97,8 @@ def _lasting(exc: ApiServerError, target: TargetSeen) -> TargetError | None:
         case HTTPStatus.FORBIDDEN:
             return TargetError(
                 "ScaleForbidden",
-                f"{target.ref} may not be scaled by us: give the service account get and patch on its /scale, with a ClusterRole"
-                f" that is labelled for leadtime-autoscaler-act ({exc.detail})",
+                f"{target.ref} may not be scaled by us: bind the ClusterRole leadtime-autoscaler-act; for other kinds, add one"
+                f" that is labelled rbac.leadtime.dev/aggregate-to-act, as in examples/rbac ({exc.detail})",
             )
         case HTTPStatus.BAD_REQUEST | HTTPStatus.UNPROCESSABLE_ENTITY:
             return TargetError("ScaleRefused", f"{target.ref} refuses the number of replicas: {exc.detail}")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from autoscaler.decision.model import StartupPrior
 
 KEPT_STARTS = 32
-KEPT_UIDS = 128
+KEPT_UIDS = 32
 HALF_LIFE_STARTS = 10.0
 #: A pod's timestamps are whole seconds: what begins and ends in the same one took about half of it.
 LEAST_S = 0.5

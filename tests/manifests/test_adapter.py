@@ -12,9 +12,10 @@ from autoscaler.cli import adapter as command
 from tests.manifests import reading
 from tests.manifests.reading import Manifest
 
-POD = reading.one("Deployment")["spec"]["template"]
+BASE = "base/adapter"
+POD = reading.one("Deployment", BASE)["spec"]["template"]
 (CONTAINER,) = POD["spec"]["containers"]
-SERVICE = reading.one("Service")
+SERVICE = reading.one("Service", BASE)
 (PORT,) = SERVICE["spec"]["ports"]
 CLUSTER_SCOPED = {"Namespace", "APIService", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"}
 OBJECTS = [found for found in reading.everything() if found.kind and found.kind != "Kustomization"]
@@ -103,7 +104,7 @@ def test_the_pod_has_bounds_and_time_to_drain() -> None:
 
 
 def test_two_replicas_never_stop_together() -> None:
-    deployment, budget = reading.one("Deployment")["spec"], reading.one("PodDisruptionBudget")["spec"]
+    deployment, budget = reading.one("Deployment", BASE)["spec"], reading.one("PodDisruptionBudget", BASE)["spec"]
 
     assert deployment["replicas"] == 2
     assert budget["minAvailable"] == 1
@@ -125,9 +126,9 @@ def test_the_arguments_are_ones_that_the_command_has() -> None:
 def test_everything_that_selects_the_pods_selects_them() -> None:
     labels = POD["metadata"]["labels"]
     selectors = [
-        reading.one("Deployment")["spec"]["selector"]["matchLabels"],
-        reading.one("PodDisruptionBudget")["spec"]["selector"]["matchLabels"],
-        reading.one("NetworkPolicy")["spec"]["podSelector"]["matchLabels"],
+        reading.one("Deployment", BASE)["spec"]["selector"]["matchLabels"],
+        reading.one("PodDisruptionBudget", BASE)["spec"]["selector"]["matchLabels"],
+        reading.one("NetworkPolicy", BASE)["spec"]["podSelector"]["matchLabels"],
         SERVICE["spec"]["selector"],
         *(each["labelSelector"]["matchLabels"] for each in POD["spec"]["topologySpreadConstraints"]),
     ]
@@ -137,7 +138,7 @@ def test_everything_that_selects_the_pods_selects_them() -> None:
 
 def test_the_service_the_container_and_the_network_policy_speak_of_one_port() -> None:
     (container_port,) = CONTAINER["ports"]
-    (ingress,) = reading.one("NetworkPolicy")["spec"]["ingress"]
+    (ingress,) = reading.one("NetworkPolicy", BASE)["spec"]["ingress"]
 
     assert f"--port={container_port['containerPort']}" in CONTAINER["args"]
     assert PORT["targetPort"] == container_port["name"] == ingress["ports"][0]["port"] == "https"
@@ -176,7 +177,7 @@ def test_serving_the_external_group_is_one_more_argument() -> None:
     assert yaml.safe_load(patch["patch"]) == [
         {"op": "add", "path": "/spec/template/spec/containers/0/args/-", "value": "--external"}
     ]
-    assert patch["target"] == {"kind": "Deployment", "name": reading.one("Deployment")["metadata"]["name"]}
+    assert patch["target"] == {"kind": "Deployment", "name": reading.one("Deployment", BASE)["metadata"]["name"]}
 
 
 def test_prometheus_verifies_the_certificate_of_the_service_that_it_scrapes() -> None:
@@ -236,12 +237,12 @@ def granted(role: Mapping[str, Any]) -> set[tuple[str, str, str]]:
 
 
 def role(kind: str, name: str) -> Mapping[str, Any]:
-    (found,) = [each.document for each in reading.of_kind(kind) if each.name == name]
+    (found,) = [each.document for each in reading.of_kind(kind, BASE) if each.name == name]
     return found
 
 
 def test_the_adapter_may_do_what_this_table_says_and_nothing_else() -> None:
-    roles = {(found.kind, found.name) for kind in ("ClusterRole", "Role") for found in reading.of_kind(kind)}
+    roles = {(found.kind, found.name) for kind in ("ClusterRole", "Role") for found in reading.of_kind(kind, BASE)}
 
     assert roles == {("ClusterRole", "leadtime-adapter"), ("ClusterRole", "leadtime-adapter-reader"), ("Role", "leadtime-adapter")}
     assert granted(role("ClusterRole", "leadtime-adapter")) == ADAPTER
@@ -269,8 +270,8 @@ def test_readers_may_read_metrics_and_explanations_and_the_adapter_itself_is_non
 
 
 def test_every_binding_gives_a_role_that_there_is_to_the_adapters_account() -> None:
-    account = reading.one("ServiceAccount")["metadata"]
-    bindings = [found.document for kind in ("ClusterRoleBinding", "RoleBinding") for found in reading.of_kind(kind)]
+    account = reading.one("ServiceAccount", BASE)["metadata"]
+    bindings = [found.document for kind in ("ClusterRoleBinding", "RoleBinding") for found in reading.of_kind(kind, BASE)]
 
     given = {(binding["roleRef"]["kind"], binding["roleRef"]["name"]) for binding in bindings}
     assert given == {

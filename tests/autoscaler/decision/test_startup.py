@@ -135,7 +135,7 @@ def test_no_more_than_the_last_starts_are_kept() -> None:
     learned = _learned([60.0] * 300)
 
     assert len(learned.starts) == 32
-    assert len(learned.uids) == 128
+    assert len(learned.uids) == 32
     assert startup.learn(learned, _sample(0, 60.0)) is learned  # its uid is forgotten, and so is its time
 
 
