@@ -1,15 +1,22 @@
-"""`leadtime demo`: the adapter at work on an embedded cluster."""
+"""`leadtime demo`: the closed loop on an embedded cluster."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 
 def demo(
-    seconds: Annotated[float, typer.Option(help="How long to run.", min=10.0)] = 60.0,
-    plain: Annotated[bool, typer.Option("--plain", help="Print lines instead of a live table.")] = False,
+    seconds: Annotated[float, typer.Option(help="About how long to run.", min=60.0)] = 90.0,
+    plain: Annotated[bool, typer.Option("--plain", help="Print lines instead of a live screen.")] = False,
+    record: Annotated[
+        Path | None, typer.Option(help="Keep every decision in this file, for `leadtime replay`.", metavar="FILE")
+    ] = None,
 ) -> None:
-    """Watch GPU and queue metrics as HPA reads them, while the load on a simulated GPU fleet changes. Needs nothing but this."""
+    """Watch both daemons follow a load on a simulated GPU fleet: a ramp, a burst, silence down to zero, and the way back.
+
+    Needs nothing but this. Exit status 1: the loop did not do its job.
+    """
     from autoscaler.sandbox import demo as show
 
-    raise typer.Exit(show.run(duration_s=seconds, plain=plain))
+    raise typer.Exit(show.run(duration_s=seconds, plain=plain, record=record))

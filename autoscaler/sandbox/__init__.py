@@ -5,7 +5,7 @@
 proxy to extension API servers) and `controllers` (what a control plane does by itself).
 
 It is a verified fake: the tests in ``tests/contract`` hold for it and for a real kube-apiserver. It leaves out what Leadtime does
-not use: protobuf and Table bodies, server-side apply and managedFields, admission webhooks, quotas, CEL rules, and the check that
+not use: protobuf, tables of built-in kinds, server-side apply, admission webhooks, quotas, CEL rules, and the check that
 nobody grants more than they have. On purpose it differs in one point: pods have loopback addresses, and EndpointSlices may hold
 them, so that whoever plays a pod can serve on its address.
 """

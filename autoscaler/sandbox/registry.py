@@ -40,6 +40,7 @@ class Kind:
     selectable: tuple[str, ...] = ()  # field selectors beside metadata.name and metadata.namespace
     custom: bool = False
     schema: Obj | None = field(default=None, hash=False, compare=False)  # a custom kind's openAPIV3Schema
+    columns: tuple[Obj, ...] = field(default=(), hash=False, compare=False)  # its additionalPrinterColumns
 
     @property
     def api_version(self) -> str:
@@ -233,6 +234,7 @@ def defined(definition: Obj) -> list[Kind]:
                 selectable=tuple(item["jsonPath"].lstrip(".") for item in version.get("selectableFields") or ()),
                 custom=True,
                 schema=dig(version, "schema", "openAPIV3Schema"),
+                columns=tuple(version.get("additionalPrinterColumns") or ()),
             )
         )
     return found

@@ -80,13 +80,14 @@ def _only_name(field_selector: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Representation:
-    """How the client wants objects: in full, or their metadata only."""
+    """How the client wants objects: in full, their metadata only, or as rows of a table."""
 
     metadata_only: bool = False
+    table: bool = False
 
 
-def representation(accept: str) -> Representation:
-    """Return the first representation in an Accept header that the sandbox can write; 406 when there is none."""
+def representation(accept: str, *, tables: bool = False) -> Representation:
+    """Return the first representation in an Accept header that can be written, *tables* among them; 406 when there is none."""
     if not accept:
         return Representation()
     for clause in accept.split(","):
@@ -99,6 +100,8 @@ def representation(accept: str) -> Representation:
             return Representation()
         if shape in {"PartialObjectMetadata", "PartialObjectMetadataList"} and options.get("g") == "meta.k8s.io":
             return Representation(metadata_only=True)
+        if tables and shape == "Table" and (options.get("g"), options.get("v")) == ("meta.k8s.io", "v1"):
+            return Representation(table=True)
     raise faults.not_acceptable()
 
 

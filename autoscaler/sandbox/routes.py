@@ -8,7 +8,7 @@ import structlog
 import yaml
 from aiohttp import web
 
-from autoscaler.sandbox import discovery, faults, listing, patch, rbac, requests, reviews, scale, watch
+from autoscaler.sandbox import discovery, faults, listing, patch, rbac, requests, reviews, scale, tables, watch
 from autoscaler.sandbox.aggregation import Aggregation
 from autoscaler.sandbox.authentication import Tokens, authenticate
 from autoscaler.sandbox.objects import Obj, dig
@@ -129,16 +129,17 @@ class Routes:
         namespace = info.namespace if kind.namespaced else ""
         if info.namespace and not kind.namespaced and kind.resource != "namespaces":
             raise faults.no_such_resource()
-        shape = requests.representation(request.headers.get("Accept", ""))
+        as_rows = kind.custom and info.verb in {"get", "list"} and not info.subresource
+        shape = requests.representation(request.headers.get("Accept", ""), tables=as_rows)
         if info.subresource:
             return await self._subresource(request, info, kind, shape)
-        dry_run = _dry_run(request.query)
+        dry_run, manager = _dry_run(request.query), _manager(request)
         name = _path_name(info)
         match request.method:
             case "GET" | "HEAD" if info.verb == "watch" and "watch" in kind.verbs:
                 return await self._watch(request, kind, namespace, shape)
             case "GET" | "HEAD" if name:
-                return _shown(self._verbs.get(kind, namespace, name), shape)
+                return self._one(kind, self._verbs.get(kind, namespace, name), shape)
             case "GET" | "HEAD" if "list" in kind.verbs:
                 return self._list(request, kind, namespace, shape)
             case "POST" if not name:
@@ -147,13 +148,13 @@ class Routes:
                     return _document(self._reviews.answer(kind, body, user), status=201)
                 if kind.namespaced and not namespace:
                     raise faults.method_not_allowed()
-                return _shown(self._verbs.create(kind, namespace, body, dry_run=dry_run), shape, status=201)
+                return _shown(self._verbs.create(kind, namespace, body, manager=manager, dry_run=dry_run), shape, status=201)
             case "PUT" if name:
                 body = await _body(request)
-                return _shown(self._verbs.update(kind, namespace, name, body, dry_run=dry_run), shape)
+                return _shown(self._verbs.update(kind, namespace, name, body, manager=manager, dry_run=dry_run), shape)
             case "PATCH" if name:
                 body, language = await _patch_body(request)
-                return _shown(self._verbs.patch(kind, namespace, name, body, language, dry_run=dry_run), shape)
+                return _shown(self._verbs.patch(kind, namespace, name, body, language, manager=manager, dry_run=dry_run), shape)
             case "DELETE" if name:
                 return _shown(self._verbs.delete(kind, namespace, name, await _delete_options(request)), shape)
             case "DELETE" if "deletecollection" in kind.verbs:
@@ -171,20 +172,27 @@ class Routes:
             return _document(answer, status=201)
         if not (below == "status" and kind.status) and not (below == "scale" and kind.scale):
             raise faults.no_such_resource()
-        dry_run = _dry_run(request.query)
+        dry_run, manager = _dry_run(request.query), _manager(request)
         match request.method:
             case "GET" | "HEAD":
                 found = verbs.get(kind, namespace, name)
                 return _shown(scale.of(kind, found) if below == "scale" else found, shape)
             case "PUT":
                 body = await _body(request)
-                return _shown(verbs.update(kind, namespace, name, body, subresource=below, dry_run=dry_run), shape)
+                found = verbs.update(kind, namespace, name, body, subresource=below, manager=manager, dry_run=dry_run)
+                return _shown(found, shape)
             case "PATCH":
                 body, language = await _patch_body(request)
-                found = verbs.patch(kind, namespace, name, body, language, subresource=below, dry_run=dry_run)
+                found = verbs.patch(kind, namespace, name, body, language, subresource=below, manager=manager, dry_run=dry_run)
                 return _shown(found, shape)
             case _:
                 raise faults.method_not_allowed()
+
+    def _one(self, kind: Kind, found: Obj, shape: requests.Representation) -> web.StreamResponse:
+        if not shape.table:
+            return _shown(found, shape)
+        metadata = {"resourceVersion": found["metadata"]["resourceVersion"]}
+        return _document(tables.table(kind, [found], metadata=metadata, now=self._verbs.clock()))
 
     def _list(self, request: web.BaseRequest, kind: Kind, namespace: str, shape: requests.Representation) -> web.StreamResponse:
         query = request.query
@@ -195,7 +203,10 @@ class Routes:
         limit = query.get("limit", "0")
         if not limit.isdigit():
             raise faults.bad_request(f"limit is a number of objects, not {limit!r}")
-        return _document(self._lists.page(chosen, limit=int(limit), token=token, metadata_only=shape.metadata_only))
+        page = self._lists.page(chosen, limit=int(limit), token=token, metadata_only=shape.metadata_only)
+        if shape.table:
+            page = tables.table(kind, page["items"], metadata=page["metadata"], now=self._verbs.clock())
+        return _document(page)
 
     async def _watch(
         self, request: web.BaseRequest, kind: Kind, namespace: str, shape: requests.Representation
@@ -252,6 +263,12 @@ def _dry_run(query: Mapping[str, str]) -> bool:
     if asked not in {"", "All"}:
         raise faults.bad_request(f'Unsupported value: "{asked}": dryRun is "All"')
     return asked == "All"
+
+
+def _manager(request: web.BaseRequest) -> str:
+    """Return who writes: what the client says, or else the program that its User-Agent begins with."""
+    told = request.query.get("fieldManager") or request.headers.get("User-Agent", "").partition("/")[0]
+    return told[:128] or "unknown"
 
 
 async def _read(request: web.BaseRequest, *, as_yaml: bool) -> Any:

@@ -1,4 +1,4 @@
-"""Set the stage: the sandbox cluster, the simulated fleet and the adapter as processes, with the shipped manifests applied.
+"""Set the stage: the sandbox cluster, the simulated fleet and the daemons as processes, with the shipped manifests applied.
 
 The demo and the integration tests play on it. Everything listens on loopback, writes its logs into one folder, and has ended when
 the context is left, whatever happened in it.
@@ -9,42 +9,54 @@ import contextlib
 import json
 import signal
 import socket
+import ssl
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import msgspec
 import yaml
 
 from adapter.errors import ApiServerError
 from adapter.kube.client import Kube
-
-NAMESPACE = "leadtime"
-SERVICE = "leadtime-adapter"
-WORKLOAD_NAMESPACE = "llm-inference"
-WORKLOAD = "vllm-qwen"
-STARTUP_ANNOTATION = "sandbox.leadtime.dev/startup-seconds"
+from autoscaler.resource.scaler import GROUP, PLURAL, VERSION
+from autoscaler.sandbox import scenery
+from autoscaler.sandbox.scenery import ADAPTER, AUTOSCALER, NAMESPACE, WORKLOAD, WORKLOAD_NAMESPACE
 
 _READY_S = 60.0
 _STOP_S = 10.0
 _PAUSE_S = 0.1
-_API_PATHS = {"v1": "/api/v1"}
-_PLURALS = {"NetworkPolicy": "networkpolicies"}
 
 
 class StageError(Exception):
     """A part did not come up; the message names it and ends with what it last said."""
 
 
-def manifests() -> Path:
-    """Return the folder of the shipped manifests, in a checkout or in an installed wheel."""
-    package = Path(__file__).parents[1]
-    for place in (package / "manifests", package.parent / "manifests"):
-        if place.is_dir():
-            return place
-    raise StageError("the manifests are missing: install leadtime from its wheel, or run it in a checkout")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loop:
+    """What closes the loop: an InferenceScaler of the example, an autoscaler that acts on it, and a gateway that holds requests."""
+
+    scaler: Mapping[str, Any]
+    replicas: int = 1
+    """Of the example at first."""
+
+    period_s: float = 1.0
+    """How often a target at rest is decided on."""
+
+    record: Path | None = None
+    """Where to write every decision."""
+
+    patience_s: float = 60.0
+    """How long the gateway holds a request."""
+
+    in_flight_per_pod: int = 24
+    """How many requests the gateway gives a pod at most; its engine could run 32."""
+
+    drain_s: float = 6.0
+    """How long a deleted pod works on what it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +68,24 @@ class Stage:
     folder: Path
     fleet_url: str
     adapter_port: int
+    autoscaler_port: int | None = None
 
     async def read(self, path: str) -> dict[str, Any]:
         """Return the answer to ``kubectl get --raw PATH``; `ApiServerError` carries the adapter's reason."""
         answer: dict[str, Any] = msgspec.json.decode(await self.kube.request("GET", path, timeout_s=5.0))
         return answer
+
+    async def telemetry(self, port: int) -> str:
+        """Return a daemon's own metrics, read as a Prometheus would; aiohttp.ClientError when it does not give them."""
+        # The daemons make their own certificates, and nothing leaves this machine.
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        headers = {"Authorization": f"Bearer {await scenery.token(self.kube, scenery.SCRAPER)}"}
+        async with (
+            aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context)) as session,
+            session.get(f"https://127.0.0.1:{port}/metrics", headers=headers, raise_for_status=True) as answer,
+        ):
+            return await answer.text()
 
 
 @dataclass(slots=True)
@@ -77,12 +102,18 @@ class _Part:
 
 @contextlib.asynccontextmanager
 async def serve(
-    folder: Path, config: Mapping[str, Any] | None = None, *, startup_s: float = 4.0, seed: int = 1, speed: float = 1.0
+    folder: Path,
+    config: Mapping[str, Any] | None = None,
+    *,
+    startup_s: float = 4.0,
+    seed: int = 1,
+    speed: float = 1.0,
+    loop: Loop | None = None,
 ) -> AsyncIterator[Stage]:
     """Run a cluster of two GPU nodes, a fleet behind the example Deployment, and an adapter, and yield once reads are answered.
 
     *config* is the adapter's; without one it scrapes the fleet directly. A pod of the example takes *startup_s* to load its
-    model. Raises `StageError` when a part does not come up.
+    model. With *loop* an autoscaler runs, too, and has decided once. Raises `StageError` when a part does not come up.
     """
     parts: list[_Part] = []
     kube: Kube | None = None
@@ -90,29 +121,57 @@ async def serve(
         cluster = await _start("cluster", ["autoscaler.sandbox.cluster", f"--folder={folder}"], folder, parts)
         kubeconfig = Path(cluster["kubeconfig"])
         kube = await Kube.connect(str(kubeconfig))
-        (port,) = free_ports(1)
-        await _apply(kube, port=port, startup_s=startup_s)
+        adapter_port, autoscaler_port = free_ports(2)
+        await scenery.build(kube, _scene(adapter_port, startup_s, loop))
         words = ["autoscaler.sandbox.fleet.process", f"--kubeconfig={kubeconfig}", f"--selector=app={WORKLOAD}"]
-        fleet = await _start("fleet", [*words, f"--seed={seed}", f"--speed={speed}"], folder, parts)
+        words += [f"--seed={seed}", f"--speed={speed}", *_gateway(loop)]
+        fleet = await _start("fleet", words, folder, parts)
         fleet_url = f"http://127.0.0.1:{fleet['port']}"
         file = folder / "adapter.yaml"
-        file.write_text(yaml.safe_dump(dict(config or await _scraping(kube, fleet_url)), sort_keys=False))
-        account = await asyncio.to_thread(_service_account, kubeconfig, folder, await _token(kube))
+        pages = [f"{fleet_url}/nodes/{node}/metrics" for node in await scenery.nodes(kube)]
+        file.write_text(yaml.safe_dump(dict(config or scenery.scraping(pages, gateway=loop is not None)), sort_keys=False))
+        account = await _account(kube, kubeconfig, folder, ADAPTER)
         words = [
             "autoscaler.cli.main", "adapter", f"--config={file}", f"--kubeconfig={account}",
-            "--address=127.0.0.1", f"--port={port}", f"--service={SERVICE}", f"--namespace={NAMESPACE}",
+            "--address=127.0.0.1", f"--port={adapter_port}", f"--service={ADAPTER}", f"--namespace={NAMESPACE}",
             "--replica=adapter-0", "--drain-seconds=0.2",
         ]  # fmt: skip
         await _start("adapter", words, folder, parts, says_ready=False)
-        stage = Stage(kube, kubeconfig, folder, fleet_url, port)
-        await _until_answered(stage, parts)
+        stage = Stage(kube, kubeconfig, folder, fleet_url, adapter_port, None if loop is None else autoscaler_port)
+        await _until(parts, lambda: stage.read(metric_path("gpu_utilization")), what="the adapter did not answer")
+        if loop is not None:
+            account = await _account(kube, kubeconfig, folder, AUTOSCALER)
+            words = [
+                "autoscaler.cli.main", "autoscaler", f"--kubeconfig={account}", f"--namespace={NAMESPACE}",
+                "--identity=autoscaler-0", "--address=127.0.0.1", f"--port={autoscaler_port}", f"--period={loop.period_s:g}",
+                "--drain-seconds=0.2",
+                *([f"--record={loop.record}"] if loop.record is not None else []),
+            ]  # fmt: skip
+            await _start("autoscaler", words, folder, parts, says_ready=False)
+            await _until(parts, lambda: scenery.create(stage.kube, loop.scaler), what="no InferenceScaler is taken")
+            await _until(parts, lambda: _decided(stage, loop), what="the autoscaler did not decide")
         yield stage
     finally:
         if kube is not None:
             await kube.close()
-        # The adapter first: it still wants to say goodbye to an API server that is there.
+        # The daemons first: they still want to say goodbye to an API server that is there.
         for part in reversed(parts):
             await _stop(part)
+
+
+def _scene(adapter_port: int, startup_s: float, loop: Loop | None) -> scenery.Scene:
+    if loop is None:
+        return scenery.Scene(adapter_port=adapter_port, startup_s=startup_s)
+    return scenery.Scene(
+        adapter_port=adapter_port, startup_s=startup_s, shutdown_s=loop.drain_s, replicas=loop.replicas, autoscaling=True
+    )
+
+
+def _gateway(loop: Loop | None) -> list[str]:
+    if loop is None:
+        return []
+    service = f"--service={WORKLOAD_NAMESPACE}/{WORKLOAD}"
+    return [service, f"--patience={loop.patience_s:g}", f"--in-flight={loop.in_flight_per_pod}", f"--drain={loop.drain_s:g}"]
 
 
 def free_ports(count: int) -> list[int]:
@@ -164,107 +223,46 @@ async def _stop(part: _Part) -> None:
             await part.process.wait()
 
 
-async def _apply(kube: Kube, *, port: int, startup_s: float) -> None:
-    """Create what the shipped base and the example describe, with the adapter's Service leading to *port* on this machine."""
-    base = manifests() / "base"
-    files = [base / "namespace.yaml", *sorted((base / "adapter").glob("*.yaml"))]
-    documents = [document for file in files for document in _documents(file)]
-    documents += _documents(manifests() / "examples" / f"{WORKLOAD}.yaml")
-    for document in sorted(documents, key=lambda document: document["kind"] != "Namespace"):
-        match document:
-            case {"kind": "Kustomization"} | {"kind": "Deployment", "metadata": {"name": "leadtime-adapter"}}:
-                continue  # the adapter runs as a process here
-            case {"kind": "Service"}:
-                document["spec"] = {"type": "ExternalName", "externalName": "localhost"}
-            case {"kind": "APIService"}:
-                document["spec"]["service"]["port"] = port
-            case {"kind": "Deployment"}:
-                template = document["spec"]["template"]
-                template["metadata"]["annotations"] = {STARTUP_ANNOTATION: f"{startup_s:g}"}
-            case _:
-                pass
-        await create(kube, document)
-    for node in await _nodes(kube):
-        await create(kube, _exporter(node))
+async def _account(kube: Kube, admin: Path, folder: Path, name: str) -> Path:
+    """Return a kubeconfig of one of our service accounts, so that the shipped RBAC is what its daemon lives by."""
+    return await asyncio.to_thread(_kubeconfig, admin, folder / f"{name}.kubeconfig", await scenery.token(kube, name))
 
 
-def _documents(file: Path) -> list[dict[str, Any]]:
-    return [document for document in yaml.safe_load_all(file.read_text(encoding="utf-8")) if document]
-
-
-def _exporter(node: str) -> dict[str, Any]:
-    """Return the pod that stands for dcgm-exporter's on *node*: the fleet listens on its address."""
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": f"dcgm-exporter-{node}", "namespace": NAMESPACE, "labels": {"app": "nvidia-dcgm-exporter"}},
-        "spec": {"nodeName": node, "containers": [{"name": "exporter", "image": "dcgm-exporter"}]},
-    }
-
-
-async def _nodes(kube: Kube) -> list[str]:
-    found = msgspec.json.decode(await kube.request("GET", "/api/v1/nodes"))["items"]
-    return [node["metadata"]["name"] for node in found]
-
-
-async def create(kube: Kube, document: Mapping[str, Any]) -> None:
-    """Create the object that *document* describes."""
-    version, kind = document["apiVersion"], document["kind"]
-    root = _API_PATHS.get(version, f"/apis/{version}")
-    namespace = document["metadata"].get("namespace")
-    plural = _PLURALS.get(kind, f"{kind.lower()}s")
-    path = f"{root}/namespaces/{namespace}/{plural}" if namespace else f"{root}/{plural}"
-    await kube.request("POST", path, body=dict(document))
-
-
-async def _scraping(kube: Kube, fleet_url: str) -> dict[str, Any]:
-    """Return the configuration of an adapter that reads every page by itself, quickly."""
-    nodes = [f"{fleet_url}/nodes/{node}/metrics" for node in await _nodes(kube)]
-    return {
-        "sources": [
-            {"name": "gpus", "scrape": {"static": nodes, "interval": "1s"}},
-            {"name": "engines", "scrape": {"pods": {"selector": f"app={WORKLOAD}", "port": "http"}, "interval": "1s"}},
-        ],
-        "rules": [{"preset": "dcgm", "source": "gpus"}, {"preset": "vllm", "source": "engines"}],
-    }
-
-
-async def _token(kube: Kube) -> str:
-    path = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/{SERVICE}/token"
-    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}}
-    token: str = msgspec.json.decode(await kube.request("POST", path, body=request))["status"]["token"]
-    return token
-
-
-def _service_account(admin: Path, folder: Path, token: str) -> Path:
-    """Return a kubeconfig of the adapter's own service account, so that the shipped RBAC is what it lives by."""
+def _kubeconfig(admin: Path, made: Path, token: str) -> Path:
     document = yaml.safe_load(admin.read_text(encoding="utf-8"))
     document["users"][0]["user"] = {"token": token}
-    made = folder / "adapter.kubeconfig"
     made.touch(mode=0o600)
     made.write_text(yaml.safe_dump(document))
     return made
 
 
-async def _until_answered(stage: Stage, parts: Sequence[_Part]) -> None:
-    path = metric_path("gpu_utilization")
+def scaler_path(scaler: Mapping[str, Any]) -> str:
+    """Return the path of an InferenceScaler."""
+    metadata = scaler["metadata"]
+    return f"/apis/{GROUP}/{VERSION}/namespaces/{metadata['namespace']}/{PLURAL}/{metadata['name']}"
+
+
+async def _decided(stage: Stage, loop: Loop) -> None:
+    found = await stage.read(scaler_path(loop.scaler))
+    if "desiredReplicas" not in found.get("status", {}):
+        raise ApiServerError(0, f"its status is {found.get('status', {})}")
+
+
+async def _until(parts: Sequence[_Part], attempt: Callable[[], Awaitable[object]], *, what: str) -> None:
+    """Return once *attempt* works out; `StageError` when a part has ended, or when it takes too long."""
     last = ""
-    for _ in _pauses():
+    for _ in range(int(_READY_S / _PAUSE_S)):
         ended = next((part for part in parts if part.process.returncode is not None), None)
         if ended is not None:
             raise StageError(f"{ended.name} ended: {ended.last_words()}")
         try:
-            await stage.read(path)
+            await attempt()
         except ApiServerError as error:
             last = str(error)
             await asyncio.sleep(_PAUSE_S)
         else:
             return
-    raise StageError(f"the adapter did not answer within {_READY_S:g}s: {last}\n{parts[-1].last_words()}")
-
-
-def _pauses() -> Iterator[int]:
-    return iter(range(int(_READY_S / _PAUSE_S)))
+    raise StageError(f"{what} within {_READY_S:g}s: {last}\n{parts[-1].last_words()}")
 
 
 def metric_path(metric: str, *, resource: str = "pods", name: str = "*", selector: str = f"app%3D{WORKLOAD}") -> str:

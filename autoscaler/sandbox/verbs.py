@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from autoscaler.sandbox import defaults, faults, patch, scale, schema, validation
+from autoscaler.sandbox import defaults, faults, managed, patch, scale, schema, validation
 from autoscaler.sandbox.objects import (
     Obj,
     clone,
@@ -62,7 +62,7 @@ class Verbs:
             raise faults.not_found(kind, name)
         return as_version(kind, found)
 
-    def create(self, kind: Kind, namespace: str, body: Obj, *, dry_run: bool = False) -> Obj:
+    def create(self, kind: Kind, namespace: str, body: Obj, *, manager: str = managed.CONTROLLERS, dry_run: bool = False) -> Obj:
         """Store *body* as a new object and return it; 409 when the name is taken, 422 when it breaks the kind's rules."""
         obj = self._read(kind, namespace, body)
         metadata = obj["metadata"]
@@ -88,15 +88,26 @@ class Verbs:
         name = name_of(obj)
         if self.store.get(kind.resource, namespace, name) is not None:
             raise faults.already_exists(kind, name)
+        metadata["managedFields"] = managed.after_write(None, obj, manager=manager, subresource="", now=self.clock())
         return obj if dry_run else self.store.put(kind.resource, obj)
 
-    def update(self, kind: Kind, namespace: str, name: str, body: Obj, *, subresource: str = "", dry_run: bool = False) -> Obj:
+    def update(
+        self,
+        kind: Kind,
+        namespace: str,
+        name: str,
+        body: Obj,
+        *,
+        subresource: str = "",
+        manager: str = managed.CONTROLLERS,
+        dry_run: bool = False,
+    ) -> Obj:
         """Replace the object (or its status or scale) and return what the path shows then; 409 when it changed meanwhile."""
         old = self.get(kind, namespace, name)
         if subresource == "scale":
             sent = body.get("metadata") or {}
             self._check_version(kind, old, str(sent.get("resourceVersion") or ""))
-            return self._write(kind, old, scale.applied(kind, old, body), subresource, dry_run=dry_run)
+            return self._write(kind, old, scale.applied(kind, old, body), subresource, manager, dry_run=dry_run)
         new = self._read(kind, namespace, body)
         sent_name = new["metadata"].get("name") or ""
         if sent_name != name:
@@ -106,7 +117,7 @@ class Verbs:
             cause = ("metadata.resourceVersion", "FieldValueInvalid", "Invalid value: 0: must be specified for an update")
             raise faults.invalid(kind, name, [cause])
         self._check_version(kind, old, version)
-        return self._write(kind, old, new, subresource, dry_run=dry_run)
+        return self._write(kind, old, new, subresource, manager, dry_run=dry_run)
 
     def patch(
         self,
@@ -117,6 +128,7 @@ class Verbs:
         language: str,
         *,
         subresource: str = "",
+        manager: str = managed.CONTROLLERS,
         dry_run: bool = False,
     ) -> Obj:
         """Apply a patch in *language* (a media type) and return what the path shows then."""
@@ -137,7 +149,7 @@ class Verbs:
         new = clone(new)
         self._check_version(kind, old, str(new["metadata"].get("resourceVersion") or ""))
         new = scale.applied(kind, old, new) if subresource == "scale" else self._read(kind, namespace, new)
-        return self._write(kind, old, new, subresource, dry_run=dry_run)
+        return self._write(kind, old, new, subresource, manager, dry_run=dry_run)
 
     def delete(self, kind: Kind, namespace: str, name: str, options: DeleteOptions | None = None) -> Obj:
         """Delete the object, now or after its grace and finalizers; return the object or a Status, as the kind does."""
@@ -248,7 +260,7 @@ class Verbs:
         if sent and sent != old["metadata"]["resourceVersion"]:
             raise faults.conflict(kind, name_of(old))
 
-    def _write(self, kind: Kind, old: Obj, new: Obj, subresource: str, *, dry_run: bool) -> Obj:
+    def _write(self, kind: Kind, old: Obj, new: Obj, subresource: str, manager: str, *, dry_run: bool) -> Obj:
         metadata, before = new["metadata"], old["metadata"]
         if metadata.get("uid") and metadata["uid"] != before["uid"]:
             side = f"UID in precondition: {metadata['uid']}, UID in object meta: {before['uid']}"
@@ -270,6 +282,7 @@ class Verbs:
                 "generation",
                 "generateName",
                 "resourceVersion",
+                "managedFields",
             ):
                 metadata.pop(field, None)
                 if field in before:
@@ -283,6 +296,10 @@ class Verbs:
             raise faults.invalid(kind, name_of(old), found)
         if kind.counts_generation and _wish(new) != _wish(old):
             new["metadata"]["generation"] = before.get("generation", 0) + 1
+        if new != old:
+            new["metadata"]["managedFields"] = managed.after_write(
+                old, new, manager=manager, subresource=subresource, now=self.clock()
+            )
         if new != old and not dry_run:
             stored = self.store.put(kind.resource, new)
             new = self._end_if_free(kind, stored)

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from adapter.errors import ApiServerError
-from autoscaler.sandbox import stage
+from autoscaler.sandbox import scenery, stage
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -51,7 +51,7 @@ async def test_every_metric_of_the_example_is_served_for_pods_and_for_their_depl
     ):
         answer = await _eventually(on, metric)
         assert {item["describedObject"]["kind"] for item in answer["items"]} == {"Pod"}
-        workload = await _eventually(on, metric, resource="deployments.apps", name=stage.WORKLOAD)
+        workload = await _eventually(on, metric, resource="deployments.apps", name=scenery.WORKLOAD)
         assert workload["items"][0]["describedObject"]["kind"] == "Deployment"
 
 
@@ -84,7 +84,7 @@ async def test_the_command_line_explains_a_value(on: stage.Stage) -> None:
     await _eventually(on, "gpu_utilization")
 
     status, out, err = await _leadtime(
-        "explain", "metric", "gpu_utilization", f"--namespace={stage.WORKLOAD_NAMESPACE}", f"--kubeconfig={on.kubeconfig}"
+        "explain", "metric", "gpu_utilization", f"--namespace={scenery.WORKLOAD_NAMESPACE}", f"--kubeconfig={on.kubeconfig}"
     )
 
     assert (status, err) == (0, "")

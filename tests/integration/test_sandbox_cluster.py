@@ -16,10 +16,12 @@ import pytest
 from autoscaler.sandbox import cluster
 from autoscaler.sandbox.objects import Obj, is_true, name_of
 from tests.cluster import waiting
-from tests.integration.contract.client import Api, Server
+from tests.integration.contract.client import STRATEGIC, Api, Server
 from tests.integration.contract.documents import STARTUP, apps, configmap, core, deployment
 
 FAST = cluster.Options(speed=100)
+ROUTED = "leadtime.dev/routed"
+SLICES = "endpointslices.discovery.k8s.io"
 
 
 @pytest.fixture
@@ -110,6 +112,52 @@ async def test_a_service_lists_its_pods_with_the_port_that_their_containers_name
     assert part["ports"] == [{"name": "metrics", "protocol": "TCP", "port": 8000}]
     assert {each["addresses"][0] for each in part["endpoints"]} == {pod["status"]["podIP"] for pod in pods}
     assert {each["targetRef"]["name"] for each in part["endpoints"]} == {name_of(pod) for pod in pods}
+
+
+def behind(pods: dict[str, bool]) -> Check:
+    """Return whether the slices hold these pods, and whether each takes requests."""
+    return lambda slices: (
+        {each["targetRef"]["name"]: each["conditions"]["ready"] for part in slices for each in part["endpoints"] or ()} == pods
+    )
+
+
+async def test_a_pod_leaves_its_service_with_its_label_and_comes_back_with_it(sandbox: cluster.Cluster, api: Api) -> None:
+    document = deployment("web", replicas=2)
+    document["spec"]["template"]["metadata"]["labels"] = {"app": "web", ROUTED: "true"}
+    await api.created(apps("default", "deployments"), document)
+    service = {"selector": {"app": "web", ROUTED: "true"}, "ports": [{"port": 80, "targetPort": "http"}]}
+    await api.created(core("default", "services"), {"metadata": {"name": "web"}, "spec": service})
+    warm, serving = map(name_of, await settled(sandbox, "pods", all_ready(2)))
+    await settled(sandbox, SLICES, behind({warm: True, serving: True}))
+
+    await api.patch(core("default", "pods", warm), {"metadata": {"labels": {ROUTED: "false"}}})
+    await settled(sandbox, SLICES, behind({serving: True}))
+    await api.patch(core("default", "pods", warm), {"metadata": {"labels": {ROUTED: "true"}}})
+
+    await settled(sandbox, SLICES, behind({warm: True, serving: True}))
+
+
+async def test_a_gate_that_closes_again_takes_its_pod_from_its_service(sandbox: cluster.Cluster, api: Api) -> None:
+    await api.created(apps("default", "deployments"), deployment("web", gate=ROUTED))
+    service = {"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": "http"}]}
+    await api.created(core("default", "services"), {"metadata": {"name": "web"}, "spec": service})
+    (pod,) = await settled(sandbox, "pods", lambda pods: len(pods) == 1 and is_true(pods[0], "ContainersReady"))
+    name = name_of(pod)
+
+    async def turn(status: str) -> None:
+        condition = {"type": ROUTED, "status": status}
+        answer = await api.patch(core("default", "pods", name, "status"), {"status": {"conditions": [condition]}}, STRATEGIC)
+        assert answer.status == 200, answer.text
+
+    await settled(sandbox, SLICES, behind({name: False}))
+    await turn("True")
+    await settled(sandbox, SLICES, behind({name: True}))
+    await turn("False")
+    await settled(sandbox, SLICES, behind({name: False}))
+
+    (pod,) = sandbox.store.objects("pods")
+    assert not is_true(pod, "Ready")
+    assert is_true(pod, "ContainersReady")
 
 
 async def test_a_thousand_pods_become_ready(tmp_path: Path) -> None:

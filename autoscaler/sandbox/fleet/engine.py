@@ -37,19 +37,21 @@ class Request:
     arrived_at: float  # simulated seconds
     prompt_tokens: int
     output_tokens: int
+    held_s: float = 0.0  # how long a gateway had it before an engine got it
     generated: float = 0.0
     first_token_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """What a finished request has seen, in seconds."""
+    """What a finished request has seen, in seconds since its engine got it; a gateway held it for *held_s* before."""
 
     time_to_first_token_s: float
     inter_token_latency_s: float
     latency_s: float
     prompt_tokens: int
     output_tokens: int
+    held_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -94,12 +96,14 @@ class Engine:
             if request.generated < request.output_tokens:
                 still.append(request)
                 continue
+            came_at = request.arrived_at + request.held_s
             yield Finished(
-                time_to_first_token_s=first - request.arrived_at,
+                time_to_first_token_s=first - came_at,
                 inter_token_latency_s=(now - first) / request.output_tokens,
-                latency_s=now - request.arrived_at,
+                latency_s=now - came_at,
                 prompt_tokens=request.prompt_tokens,
                 output_tokens=request.output_tokens,
+                held_s=request.held_s,
             )
         self.running = still
 

@@ -3,7 +3,8 @@
 Run as ``python -m autoscaler.sandbox.fleet.process --kubeconfig FILE --selector app=vllm-qwen``. It prints one JSON line when it
 is ready. Pages stand in two places: under one port for everything (``/nodes/NODE/metrics``, ``/pods/NAMESPACE/POD/metrics``, and
 the target lists ``/targets/dcgm`` and ``/targets/vllm`` in Prometheus' HTTP discovery format), and, for pods whose address is a
-loopback address, on the pod's own address, as a scraper of pods expects them. ``PUT /load`` and ``PUT /pins`` steer it.
+loopback address, on the pod's own address, as a scraper of pods expects them; ``/gateway/metrics`` is the gateway's page, which
+stands on the address of pods with the label ``app=POOL-epp``, too. ``PUT /load`` and ``PUT /pins`` steer it.
 """
 
 import argparse
@@ -25,8 +26,10 @@ from aiohttp import web
 from adapter import selector
 from adapter.errors import ApiServerError
 from adapter.kube.client import Kube
+from adapter.kube.endpoints import Endpoints
 from adapter.kube.workloads import Workloads
 from adapter.workload import Inventory
+from autoscaler.sandbox.fleet.gateway import FlowControl
 from autoscaler.sandbox.fleet.load import Shape
 from autoscaler.sandbox.fleet.simulation import Fleet, Pins, PodSeen
 
@@ -34,6 +37,7 @@ _STEP_S = 0.1
 _NODES_EVERY_S = 2.0
 VLLM_PORT = 8000
 DCGM_PORT = 9400
+GATEWAY_PORT = 9090
 #: Pods with this label stand for dcgm-exporter's on their nodes: their address shows the node's page.
 EXPORTER_LABELS = "app=nvidia-dcgm-exporter"
 _TEXT = "text/plain; version=0.0.4; charset=utf-8"
@@ -64,6 +68,7 @@ class Process:
     fleet: Fleet
     wanted: selector.Selector
     speed: float = 1.0
+    routed: Endpoints | None = None  # where the gateway may send requests; None: to every ready pod
     inventory: Inventory = field(default_factory=Inventory)
     nodes: dict[str, int] = field(default_factory=dict)
     _listeners: dict[str, asyncio.Server] = field(default_factory=dict)
@@ -82,6 +87,8 @@ class Process:
                     group.create_task(self._simulate(), name="simulate"),
                     group.create_task(self._listen(), name="listen on pods"),
                 ]
+                if self.routed is not None:
+                    tasks.append(group.create_task(self.routed.run(), name="watch endpoints"))
                 ready(server.sockets[0].getsockname()[1])
                 await stop.wait()
                 for task in tasks:
@@ -113,8 +120,11 @@ class Process:
                 passed -= step
 
     def _pods(self) -> list[PodSeen]:
+        routed = None if self.routed is None else {(each.namespace, each.pod) for each in self.routed.snapshot}
         return [
-            PodSeen(pod.namespace, pod.name, pod.node, pod.ready, pod.ip)
+            PodSeen(
+                pod.namespace, pod.name, pod.node, pod.ready, pod.ip, routed=routed is None or (pod.namespace, pod.name) in routed
+            )
             for pod in self.inventory.pods()
             if self.wanted.matches(pod.labels)
         ]
@@ -122,6 +132,7 @@ class Process:
     async def _listen(self) -> None:
         """Open a listener on every pod's own loopback address, and close those of pods that are gone."""
         exporters = selector.parse(EXPORTER_LABELS)
+        gateways = selector.parse(f"app={self.fleet.pool}-epp")
         loop = asyncio.get_running_loop()
         while True:
             self._pages = {
@@ -133,6 +144,11 @@ class Process:
                 f"{pod.ip}:{DCGM_PORT}": partial(self.fleet.dcgm, pod.node)
                 for pod in self.inventory.pods()
                 if exporters.matches(pod.labels) and pod.node and pod.ip.startswith("127.")
+            }
+            self._pages |= {
+                f"{pod.ip}:{GATEWAY_PORT}": self.fleet.gateway_page
+                for pod in self.inventory.pods()
+                if gateways.matches(pod.labels) and pod.ip.startswith("127.")
             }
             for place in self._listeners.keys() - self._pages.keys():
                 self._listeners.pop(place).close()
@@ -155,6 +171,8 @@ class Process:
                 return _page(self.fleet.dcgm(node))
             case "GET", ["pods", namespace, name, "metrics"]:
                 return _page(self.fleet.vllm(namespace, name))
+            case "GET", ["gateway", "metrics"]:
+                return _page(self.fleet.gateway_page())
             case "GET", ["targets", "dcgm"]:
                 nodes = [name for name, count in self.nodes.items() if count]
                 return web.json_response([_target(host, f"/nodes/{name}/metrics", {"node": name}) for name in nodes])
@@ -194,9 +212,13 @@ class Process:
             "rate": fleet.rate,
             "pods": len(fleet.pods()),
             "ready": sum(pod.ready for pod in fleet.pods()),
+            "taking": sum(pod.ready and pod.routed for pod in fleet.pods()),
+            "held": len(fleet.gateway.waiting),
             "outstanding": fleet.outstanding(),
             "completed": fleet.completed,
+            "late": fleet.late,
             "failed": fleet.failed,
+            "gpu_seconds": fleet.gpu_s,
         }
 
 
@@ -218,6 +240,14 @@ def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=0.0, help="requests per second to offer at first")
     parser.add_argument("--speed", type=float, default=1.0, help="simulated seconds per second")
     parser.add_argument("--seed", type=int, default=1, help="seed of arrivals and lengths")
+    parser.add_argument(
+        "--service", default="", help="NAMESPACE/NAME of the Service whose endpoints get requests (default: every pod)"
+    )
+    parser.add_argument(
+        "--patience", type=float, default=0.0, help="seconds that the gateway holds a request (default: not at all)"
+    )
+    parser.add_argument("--in-flight", type=int, default=None, help="requests that a pod has at most (default: any number)")
+    parser.add_argument("--drain", type=float, default=0.0, help="seconds that a deleted pod works on what it has")
     return parser.parse_args(arguments)
 
 
@@ -225,11 +255,14 @@ async def _main(told: argparse.Namespace) -> None:
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    fleet = Fleet(seed=told.seed)
+    control = FlowControl(patience_s=told.patience, in_flight_per_pod=told.in_flight)
+    fleet = Fleet(seed=told.seed, control=control, drain_s=told.drain)
     fleet.offer(Shape.constant(told.rate))
     kube = await Kube.connect(told.kubeconfig)
     try:
-        process = Process(kube, fleet, selector.parse(told.selector), told.speed)
+        namespace, _, service = told.service.partition("/")
+        routed = Endpoints(kube=kube, namespace=namespace, service=service, port=VLLM_PORT) if service else None
+        process = Process(kube, fleet, selector.parse(told.selector), told.speed, routed)
         await process.run(port=told.port, stop=stop, ready=lambda port: _say({"ready": True, "port": port}))
     finally:
         await kube.close()

@@ -1,4 +1,4 @@
-"""The fleet as a whole: engines by pod, GPUs by node, and the router between them and the load. Pure: time is an argument."""
+"""The fleet as a whole: engines by pod, GPUs by node, and the gateway between them and the load. Pure: time is an argument."""
 
 import hashlib
 import random
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from autoscaler.sandbox.fleet.engine import Engine, Profile
+from autoscaler.sandbox.fleet.gateway import FlowControl, Gateway, GatewayPage
 from autoscaler.sandbox.fleet.load import Arrivals, Shape
 from autoscaler.sandbox.fleet.pages import Gpu, VllmPage, Workload
 from autoscaler.sandbox.fleet.pages import dcgm as dcgm_page
@@ -22,6 +23,7 @@ class PodSeen:
     node: str
     ready: bool
     ip: str = ""
+    routed: bool = True  # it is among those that its Service sends requests to
 
     @property
     def key(self) -> tuple[str, str]:
@@ -36,6 +38,7 @@ class _Replica:
     engine: Engine
     util_percent: float = 0.0
     busy_before_s: float = 0.0
+    ends_at: float | None = None  # it takes no more requests, and works on what it has until then
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +61,20 @@ class Fleet:
     sample_period_s: float = 1.0  # dcgm-exporter's collect interval: it shows one value for that long
     pins: Pins = field(default_factory=Pins)
     pins_by_namespace: dict[str, Pins] = field(default_factory=dict)  # in place of `pins` for the pods of a namespace
-    failed: int = 0  # requests that met no ready pod
+    control: FlowControl = field(default_factory=FlowControl)
+    drain_s: float = 0.0  # how long a pod that is gone from the cluster may work on what it has
+    slo_s: float = 2.0  # a first token that comes later than this after the request is late
+    pool: str = "vllm-qwen"  # what the gateway calls the pods together
+    failed: int = 0  # requests that no pod took in time, and those that went with their pod
     completed: int = 0
+    late: int = 0  # of the completed ones
+    gpu_s: float = 0.0  # GPU-seconds that pods held, working or not
 
     def __post_init__(self) -> None:
+        self.gateway = Gateway(self.control)
+        self._gateway_page = GatewayPage(self.pool, self.model)
         self._replicas: dict[tuple[str, str], _Replica] = {}
+        self._ending: list[_Replica] = []
         self._slots: dict[tuple[str, int], tuple[str, str]] = {}
         self._arrivals = Arrivals(Shape.constant(0.0), random.Random(self.seed))
         self._now = 0.0
@@ -78,13 +90,16 @@ class Fleet:
         self._arrivals.shape = Shape([(self._now + at, rate) for at, rate in shape.points])
 
     def see(self, pods: Iterable[PodSeen], gpus_by_node: Mapping[str, int]) -> None:
-        """Take the cluster's pods and nodes as they are now. A pod that is gone takes its requests along."""
+        """Take the cluster's pods and nodes as they are now. A pod that is gone takes along what it cannot finish in time."""
         self.gpus_by_node = dict(gpus_by_node)
         found = {pod.key: pod for pod in pods if pod.node}
         for key, replica in list(self._replicas.items()):
             # A pod on another node is another pod of the same name.
             if key not in found or found[key].node != replica.pod.node:
-                self.failed += self._replicas.pop(key).engine.outstanding
+                ending = self._replicas.pop(key)
+                ending.ends_at = self._now + self.drain_s
+                self._ending.append(ending)
+        self._let_go()
         self._slots = {slot: key for slot, key in self._slots.items() if key in self._replicas}
         with_gpu = set(self._slots.values())
         for key, pod in found.items():
@@ -102,19 +117,30 @@ class Fleet:
                 self._slots[pod.node, index] = pod.key
                 return
 
+    def _let_go(self) -> None:
+        """Take away the ending pods that are done, and those whose time is up with whatever they still have."""
+        still: list[_Replica] = []
+        for replica in self._ending:
+            if replica.engine.outstanding and replica.ends_at is not None and self._now < replica.ends_at:
+                still.append(replica)
+            else:
+                self.failed += replica.engine.outstanding
+        self._ending = still
+
     def advance(self, by_s: float) -> None:
-        """Let *by_s* seconds pass: requests arrive, are routed to the least loaded ready pod, and are worked on."""
+        """Let *by_s* seconds pass: requests arrive, the gateway gives them to ready and routed pods, and those work on them."""
         start, self._now = self._now, self._now + by_s
         ready = [replica for replica in self._replicas.values() if replica.pod.ready]
-        for request in self._arrivals.between(start, self._now):
-            if not ready:
-                self.failed += 1
-                continue
-            min(ready, key=lambda replica: replica.engine.outstanding).engine.offer(request)
-        for replica in ready:
+        self.gateway.accept(self._arrivals.between(start, self._now))
+        taking = [replica.engine for replica in ready if replica.pod.routed]
+        self.failed += self.gateway.dispatch(taking, start=start, end=self._now)
+        for replica in (*ready, *self._ending):
             for done in replica.engine.advance(now=self._now, by_s=by_s):
                 self.completed += 1
+                self.late += done.held_s + done.time_to_first_token_s > self.slo_s
                 replica.page.finished(done)
+        self._let_go()
+        self.gpu_s += by_s * (len(self._slots) + len(self._ending))
         passed = self._now - self._sampled_at
         if passed >= self.sample_period_s:
             for replica in self._replicas.values():
@@ -128,8 +154,14 @@ class Fleet:
         return [replica.pod for replica in self._replicas.values()]
 
     def outstanding(self) -> int:
-        """Return how many requests are queued or running."""
-        return sum(replica.engine.outstanding for replica in self._replicas.values())
+        """Return how many requests are held, queued or running."""
+        engines = sum(replica.engine.outstanding for replica in (*self._replicas.values(), *self._ending))
+        return len(self.gateway.waiting) + engines
+
+    def gateway_page(self) -> bytes:
+        """Return the gateway's page."""
+        taking = sum(replica.pod.ready and replica.pod.routed for replica in self._replicas.values())
+        return self._gateway_page.render(waiting=len(self.gateway.waiting), ready=taking)
 
     def vllm(self, namespace: str, name: str) -> bytes | None:
         """Return the engine's page of a pod; None while its model is not loaded, when nothing listens there."""

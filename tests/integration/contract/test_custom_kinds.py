@@ -44,6 +44,12 @@ def definition(group: str) -> dict[str, Any]:
         "storage": True,
         "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": spec, "status": status}}},
         "subresources": {"status": {}, "scale": scale},
+        "additionalPrinterColumns": [
+            {"name": "Target", "type": "string", "jsonPath": ".spec.target"},
+            {"name": "Note", "type": "string", "jsonPath": ".status.note"},
+            {"name": "Replicas", "type": "integer", "jsonPath": ".spec.replicas", "priority": 1},
+            {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+        ],
     }
     names = {"plural": "scalers", "kind": "Scaler", "shortNames": ["scl"]}
     return {
@@ -232,3 +238,26 @@ async def test_a_definition_takes_its_objects_along(api: Api, group: str, scaler
         return (await api.get(scalers)).status == 404
 
     await waiting.eventually(gone, what="the kind is no longer served")
+
+
+@pytest.mark.parametrize("name", ["", "/a"])
+async def test_kubectl_gets_the_columns_of_the_definition(api: Api, scalers: str, name: str) -> None:
+    await made(api, scalers, replicas=3)
+    kubectls = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json"
+
+    answer = await api.get(f"{scalers}{name}", accept=kubectls)
+
+    assert (answer.document["kind"], answer.document["apiVersion"]) == ("Table", "meta.k8s.io/v1")
+    columns = [(each["name"], each["type"], each["priority"]) for each in answer.document["columnDefinitions"]]
+    assert columns == [
+        ("Name", "string", 0),
+        ("Target", "string", 0),
+        ("Note", "string", 0),
+        ("Replicas", "integer", 1),
+        ("Age", "date", 0),
+    ]
+    (row,) = answer.document["rows"]
+    *cells, age = row["cells"]
+    assert cells == ["a", "web", None, 3]
+    assert age.endswith("s")
+    assert (row["object"]["kind"], row["object"]["metadata"]["name"]) == ("PartialObjectMetadata", "a")

@@ -10,13 +10,15 @@ import pytest
 
 from adapter import selector
 from adapter.kube.client import Kube
-from autoscaler.sandbox.fleet.process import DCGM_PORT, VLLM_PORT, Process
+from adapter.kube.endpoints import Endpoints
+from autoscaler.sandbox.fleet.process import DCGM_PORT, GATEWAY_PORT, VLLM_PORT, Process
 from autoscaler.sandbox.fleet.simulation import Fleet
 from tests.integration.kube.fake_apiserver import FakeApiServer
 from tests.integration.kube.waiting import eventually
 
 PODS, NODES = "/api/v1/pods", "/api/v1/nodes"
-ENGINE_IP, EXPORTER_IP = "127.83.7.1", "127.83.7.2"
+SLICES = "/apis/discovery.k8s.io/v1/endpointslices"
+ENGINE_IP, EXPORTER_IP, GATEWAY_IP = "127.83.7.1", "127.83.7.2", "127.83.7.3"
 
 
 def a_pod(name: str, ip: str, app: str = "vllm-qwen", *, ready: bool = True) -> dict[str, Any]:
@@ -25,6 +27,13 @@ def a_pod(name: str, ip: str, app: str = "vllm-qwen", *, ready: bool = True) -> 
         "spec": {"nodeName": "gpu-0", "containers": [{"name": "main"}]},
         "status": {"phase": "Running", "podIP": ip, "conditions": [{"type": "Ready", "status": str(ready)}]},
     }
+
+
+def a_slice(*pods: str) -> dict[str, Any]:
+    """Return the slice of the Service vllm-qwen with these pods behind it."""
+    endpoints = [{"addresses": [ENGINE_IP], "targetRef": {"kind": "Pod", "namespace": "llm", "name": pod}} for pod in pods]
+    labels = {"kubernetes.io/service-name": "vllm-qwen"}
+    return {"metadata": {"name": "s1", "namespace": "llm", "labels": labels}, "addressType": "IPv4", "endpoints": endpoints}
 
 
 class Running:
@@ -55,13 +64,15 @@ async def server() -> AsyncIterator[FakeApiServer]:
         server.put(NODES, {"metadata": {"name": "gpu-0"}, "status": {"capacity": gpus, "allocatable": gpus}})
         server.put(PODS, a_pod("qwen-0", ENGINE_IP))
         server.put(PODS, a_pod("dcgm-0", EXPORTER_IP, "nvidia-dcgm-exporter"))
+        server.put(SLICES, a_slice("qwen-0"))
         yield server
 
 
 @pytest.fixture
 async def fleet(server: FakeApiServer, tmp_path: Path) -> AsyncIterator[Running]:
     kube = await Kube.connect(server.kubeconfig(tmp_path))
-    process = Process(kube, Fleet(), selector.parse("app=vllm-qwen"))
+    routed = Endpoints(kube=kube, namespace="llm", service="vllm-qwen", port=VLLM_PORT)
+    process = Process(kube, Fleet(), selector.parse("app=vllm-qwen"), routed=routed)
     stop, listening = asyncio.Event(), asyncio.get_running_loop().create_future()
     running = asyncio.create_task(process.run(port=0, stop=stop, ready=listening.set_result))
     async with aiohttp.ClientSession() as session:
@@ -100,6 +111,28 @@ async def test_a_page_stands_at_its_pods_own_address_until_the_pod_is_gone(fleet
     async with aiohttp.ClientSession() as anew:
         with pytest.raises(aiohttp.ClientConnectorError):
             await anew.get(engine)
+
+
+async def test_requests_go_to_the_pods_that_are_behind_the_service(fleet: Running, server: FakeApiServer) -> None:
+    async def taking() -> int:
+        return int((await fleet.json("/state"))["taking"])
+
+    await eventually(lambda: any(pod.routed for pod in fleet.process.fleet.pods()))
+    routed = await taking()
+    server.put(SLICES, a_slice())
+    await eventually(lambda: not any(pod.routed for pod in fleet.process.fleet.pods()))
+
+    assert (routed, await taking()) == (1, 0)
+    assert 'llm_d_epp_ready_endpoints{name="vllm-qwen"} 0.0' in (await fleet.get("/gateway/metrics"))[1]
+
+
+async def test_the_gateways_page_stands_on_the_address_of_its_pod(fleet: Running, server: FakeApiServer) -> None:
+    server.put(PODS, a_pod("epp-0", GATEWAY_IP, "vllm-qwen-epp"))
+
+    await eventually(lambda: f"{GATEWAY_IP}:{GATEWAY_PORT}" in fleet.process._listeners)
+
+    page = (await fleet.get(f"http://{GATEWAY_IP}:{GATEWAY_PORT}/metrics"))[1]
+    assert "llm_d_epp_flow_control_queue_size{" in page
 
 
 async def test_load_and_pins_are_set_from_outside_and_nonsense_changes_nothing(fleet: Running) -> None:

@@ -1,0 +1,76 @@
+"""The demo's screen: the load, what waits, where the pods are, and what was decided and why, from the object's own status."""
+
+from collections.abc import Sequence
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from autoscaler.sandbox.account import Account, Moment, State
+from autoscaler.sandbox.scenario import MAX_REPLICAS, SCALE
+
+_BARS = "▁▂▃▄▅▆▇█"
+_WIDTH = 48
+_CHANGES = 5
+_STYLES = {State.SERVING: "green", State.WARM: "yellow", State.STARTING: "blue"}
+_NOTE = f"a second here is a minute there: windows, rates, cool-down, idling and model loading are {SCALE} times shorter"
+
+
+def picture(account: Account, history: Sequence[Moment]) -> Group:
+    """Return the screen after the last moment of *history*."""
+    moment = history[-1]
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    # What waits and how busy the GPUs are stand beside the load that caused them, each with its own past.
+    table.add_row("load", f"{moment.rate:5.1f} /s    {spark([each.rate for each in history])}")
+    table.add_row("gateway", f"{moment.held:5d} wait  {spark([float(each.held) for each in history])}")
+    table.add_row("GPUs", f"{_percent(moment):>5} busy  {spark([each.gpu_percent or 0.0 for each in history], top=100.0)}")
+    table.add_row("pods", dots(moment))
+    table.add_row("decision", str(moment.status.get("message") or "none yet"))
+    table.add_row("signals", str(moment.status.get("signals") or "?"))
+    for change in account.changes[-_CHANGES:]:
+        table.add_row(f"{change.at:4.0f} s", f"{change.before} → {change.after}  {_because(change.why)}")
+    title = Text(f"{moment.at:4.0f} s  {account.scenario.scene(moment.at)}", style="bold")
+    return Group(title, Text(_NOTE, style="dim"), table)
+
+
+def line(account: Account, moment: Moment) -> str:
+    """Return *moment* in a line."""
+    counts = " ".join(f"{state.value}{moment.count(state)}" for state in State)
+    said = moment.status.get("message") or "not decided yet"
+    scene = account.scenario.scene(moment.at)
+    facts = f"load {moment.rate:4.1f}/s  waiting {moment.held:3d}  {_percent(moment):>4}  {counts}"
+    return f"{moment.at:5.1f} s  {scene:<13} {facts}  {said}"
+
+
+def introduction() -> str:
+    """Return what the signs mean."""
+    signs = f"{State.SERVING.value} serving, {State.WARM.value} warm (ready, no requests), {State.STARTING.value} loading"
+    return f"{_NOTE}\npods: {signs}"
+
+
+def dots(moment: Moment) -> Text:
+    """Return a sign for each pod, those that serve first."""
+    text = Text()
+    for state in State:
+        text.append(f"{state.value} " * moment.count(state), style=_STYLES[state])
+    text.append("· " * max(0, MAX_REPLICAS - len(moment.pods)), style="dim")
+    words = ", ".join(f"{moment.count(state)} {state.name.lower()}" for state in State)
+    return text.append(f" {words}")
+
+
+def spark(values: Sequence[float], *, top: float = 0.0) -> str:
+    """Return the last of *values* as bars; *top* is at least the highest."""
+    last = values[-_WIDTH:]
+    highest = max(*last, top, 1e-9) if last else 1.0
+    return "".join(_BARS[round((len(_BARS) - 1) * value / highest)] for value in last)
+
+
+def _percent(moment: Moment) -> str:
+    return "–" if moment.gpu_percent is None else f"{moment.gpu_percent:.0f} %"
+
+
+def _because(why: str) -> str:
+    """Return the reason of a change without the numbers that stand before it."""
+    return why.partition(": ")[2] or why
