@@ -1,12 +1,16 @@
 """`leadtime explain`: why a value is what it is, or missing, in words for people and as JSON for programs."""
 
 import asyncio
+import datetime as dt
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
 
 import typer
+
+if TYPE_CHECKING:
+    from autoscaler.decision.model import Record
 
 app = typer.Typer(help="Say why a number is what it is.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -51,6 +55,127 @@ def metric(
         raise typer.Exit(1)
     print(body.decode() if output == "json" else _text(told))
     raise typer.Exit(0 if "reads" in told["hpa"] else 1)
+
+
+@app.command()
+def isc(
+    name: Annotated[str, typer.Argument(help="The InferenceScaler: NAME or NAMESPACE/NAME.")],
+    namespace: Annotated[str, typer.Option("--namespace", "-n", help="The namespace, where NAME has none.")] = "default",
+    record: Annotated[
+        Path | None, typer.Option(help="Explain from this record alone, as the controller's --record writes it.", metavar="FILE")
+    ] = None,
+    at: Annotated[
+        str | None, typer.Option(help="The decision in force at this time; the last one by default.", metavar="RFC3339|SECONDS")
+    ] = None,
+    output: Annotated[str, typer.Option("--output", "-o", help="text or json.")] = "text",
+    kubeconfig: Annotated[Path | None, typer.Option(help="A kubeconfig; yours by default.")] = None,
+    kube_context: Annotated[str | None, typer.Option("--context", help="The kubeconfig's context.")] = None,
+) -> None:
+    """Explain an InferenceScaler's number: every step to it, and what it would be otherwise.
+
+    Without --record from the object's status; with it by taking the decision again, from the record alone.
+
+    Exit status: 0 if the number is explained; 1 if there is none, the object is not ready, or the record decides another one.
+    """
+    if output not in {"text", "json"}:
+        raise typer.BadParameter(f"{output!r} is neither text nor json", param_hint="--output")
+    where, slash, short = name.partition("/")
+    where, short = (where, short) if slash else (namespace, name)
+    time = None if at is None else _time(at)
+    if record is not None:
+        explained = _from_record(record, f"{where}/{short}", time, output)
+    else:
+        path = f"/apis/leadtime.dev/v1alpha1/namespaces/{quote(where, safe='')}/inferencescalers/{quote(short, safe='')}"
+        explained = _from_status(asyncio.run(_get(path, {}, kubeconfig, kube_context)), f"{where}/{short}", time, output)
+    raise typer.Exit(0 if explained else 1)
+
+
+def _from_status(body: bytes, name: str, at: float | None, output: str) -> bool:
+    """Print what the object's status tells, and return whether it explains a number."""
+    import msgspec
+
+    from autoscaler.report import narrate, status
+
+    told: dict[str, Any] = msgspec.json.decode(body).get("status") or {}
+    entry = status.entry_at(told, at)
+    if output == "json":
+        print(msgspec.json.encode({"scaler": name, "decision": entry, "status": told}).decode())
+    else:
+        print(*narrate.status(name, told, entry), sep="\n")
+    ready = any(one["type"] == "Ready" and one["status"] == "True" for one in told.get("conditions", ()))
+    if entry is None:
+        print(f"error: the trail of {name} {'is empty' if at is None else 'does not reach that time'}", file=sys.stderr)
+    return ready and entry is not None
+
+
+def _from_record(file: Path, name: str, at: float | None, output: str) -> bool:
+    """Take the decision of *file* again, print it, and return whether it comes out as recorded."""
+    import msgspec
+
+    from adapter.snapshot import rfc3339
+    from autoscaler.decision import pipeline
+    from autoscaler.report import counterfactual, narrate, replay
+
+    found = _recorded(file, name, at)
+    if found is None:
+        return False
+    decision, _ = pipeline.decide(found.policy, found.observation, found.before)
+    reproduced = replay.integers(decision) == replay.integers(found.decision)
+    others = counterfactual.of(found.policy, found.observation, found.before, decision)
+    if output == "json":
+        told = {
+            "scaler": name,
+            "at": rfc3339(decision.at),
+            "headline": narrate.headline(name, decision),
+            "decision": decision,
+            "without": others,
+            "recorded": {"replicas": found.decision.replicas, "serving": found.decision.serving},
+            "reproduced": reproduced,
+        }
+        print(msgspec.json.encode(told).decode())
+        return reproduced
+    print(f"{rfc3339(decision.at)} {found.observation.replicas} replicas were there")
+    print(*narrate.text(name, decision, found.policy, others), sep="\n")
+    if reproduced:
+        print(f"taken again from the record alone: {decision.replicas}, as it was recorded")
+    else:
+        print(
+            f"taken again from the record alone: {decision.replicas}, and {found.decision.replicas} was recorded", file=sys.stderr
+        )
+    return reproduced
+
+
+def _recorded(file: Path, name: str, at: float | None) -> "Record | None":
+    """Return the decision of *name* that was in force at *at*, or its last one; say so where there is none."""
+    from autoscaler.report import record
+
+    found = None
+    targets: dict[str, None] = {}
+    try:
+        for one in record.read(file, tell=lambda words: print(f"note: {words}", file=sys.stderr)):
+            targets[one.target] = None
+            if one.target == name and (at is None or one.observation.now <= at):
+                found = one
+    except (record.RecordError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise typer.Exit(2) from error
+    if found is None:
+        when = "" if name not in targets else " at that time or before"
+        print(f"error: {file} has no decision of {name}{when}; it has {', '.join(targets) or 'none at all'}", file=sys.stderr)
+    return found
+
+
+def _time(text: str) -> float:
+    """Return a time as Unix seconds; one without an offset is UTC."""
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    try:
+        at = dt.datetime.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is neither RFC 3339 nor Unix seconds", param_hint="--at") from error
+    return (at if at.tzinfo else at.replace(tzinfo=dt.UTC)).timestamp()
 
 
 def _path(metric: str, target: str, namespace: str, *, external: bool) -> str:

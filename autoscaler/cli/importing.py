@@ -1,10 +1,14 @@
 """`leadtime import`: bring the configuration of another system along; what cannot be carried over is said, never dropped."""
 
 import sys
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from autoscaler.resource.hpa import Converted
 
 app = typer.Typer(help="Convert another system's configuration into ours.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -37,10 +41,98 @@ def prometheus_adapter(
     converted = theirs.convert(document, source="prometheus")
     ours = {"sources": [{"name": "prometheus", "prometheus": {"url": url}}], "rules": converted.rules}
     print(yaml.safe_dump(ours, sort_keys=False, width=120), end="")
-    for path, note in converted.notes:
-        print(f"to look at: {path}: {note}", file=sys.stderr)
-    for path, reason in converted.refused:
-        print(f"not converted: {path}: {reason}", file=sys.stderr)
+    _say(converted.notes, converted.refused)
     print(f"{len(converted.rules)} rules converted, {len(converted.refused)} refused", file=sys.stderr)
     if converted.refused:
         raise typer.Exit(1)
+
+
+_FILE = typer.Argument(help="A file of manifests, or - for standard input, as in: kubectl get … --output=yaml | leadtime import …")
+
+
+@app.command("hpa")
+def hpa(file: Annotated[Path, _FILE]) -> None:
+    """Print an InferenceScaler for each autoscaling/v2 HorizontalPodAutoscaler, in mode Recommend, to run beside it.
+
+    What is not carried over goes to standard error, and exit with status 1.
+    """
+    from autoscaler.resource import hpa as theirs
+
+    objects, others = _objects(file, "HorizontalPodAutoscaler")
+    converted = [theirs.convert(each) for each in objects]
+    _print(converted)
+    _report(objects, converted, others)
+
+
+@app.command("scaledobject")
+def scaledobject(
+    file: Annotated[Path, _FILE],
+    adapter_config: Annotated[
+        Path | None, typer.Option(help="Write the adapter's configuration here; without it, it follows as comments.")
+    ] = None,
+) -> None:
+    """Print an InferenceScaler for each KEDA ScaledObject, in mode Recommend, and the adapter's rules for its queries.
+
+    What is not carried over goes to standard error, and exit with status 1.
+    """
+    import yaml
+
+    from autoscaler.resource import scaledobject as theirs
+
+    objects, others = _objects(file, "ScaledObject")
+    adapter = theirs.Adapter()
+    converted = [theirs.convert(each, adapter) for each in objects]
+    _print(converted)
+    configuration = adapter.document()
+    if configuration is not None:
+        text = yaml.safe_dump(configuration, sort_keys=False, width=120)
+        if adapter_config is not None:
+            adapter_config.write_text(text, encoding="utf-8")
+        else:
+            print("# The adapter's configuration for these metrics:", *(f"# {line}" for line in text.splitlines()), sep="\n")
+    _report(objects, converted, others)
+
+
+def _objects(file: Path, kind: str) -> tuple[list[Mapping[str, Any]], list[str]]:
+    """Return the objects of *kind* in *file*, and the names of what else is there."""
+    from adapter import errors
+    from autoscaler.cli import manifests
+
+    objects, others = manifests.of_kind(manifests.read(file), kind)
+    if not objects:
+        raise errors.ConfigError(str(file), [errors.Problem("", f"holds no {kind}")])
+    return objects, [f"{other}: is no {kind}" for other in others]
+
+
+def _print(converted: Sequence["Converted"]) -> None:
+    import yaml
+
+    documents = [each.document for each in converted if each.document is not None]
+    if documents:
+        print(yaml.safe_dump_all(documents, sort_keys=False, width=120), end="")
+
+
+def _report(objects: Sequence[Mapping[str, Any]], converted: Sequence["Converted"], others: Sequence[str]) -> None:
+    """Say what a person should know of each of *objects*, and exit with status 1 if something was left behind."""
+    from autoscaler.cli import manifests
+
+    wrong = 0
+    for told, each in zip(objects, converted, strict=True):
+        name = manifests.name(told)
+        _say(((f"{name}: {path}", note) for path, note in each.notes), ((f"{name}: {path}", why) for path, why in each.refused))
+        problems = manifests.problems(each.document) if each.document is not None else ()
+        for problem in problems:
+            print(f"to mend: {name}: {problem}", file=sys.stderr)
+        wrong += len(problems) + len(each.refused)
+    for other in others:
+        print(f"not converted: {other}", file=sys.stderr)
+    print(f"{sum(each.document is not None for each in converted)} of {len(objects)} converted", file=sys.stderr)
+    if wrong:
+        raise typer.Exit(1)
+
+
+def _say(notes: Iterable[tuple[str, str]], refused: Iterable[tuple[str, str]]) -> None:
+    for path, note in notes:
+        print(f"to look at: {path}: {note}", file=sys.stderr)
+    for path, reason in refused:
+        print(f"not converted: {path}: {reason}", file=sys.stderr)

@@ -10,7 +10,9 @@ from typing import Annotated
 import typer
 
 from autoscaler.cli import adapter as adapter_command
-from autoscaler.cli import demo, explain, importing
+from autoscaler.cli import autoscaler as autoscaler_command
+from autoscaler.cli import demo, explain, importing, replay
+from autoscaler.cli import scaler as scaler_command
 
 app = typer.Typer(
     name="leadtime",
@@ -20,9 +22,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(adapter_command.app, name="adapter")
+app.add_typer(autoscaler_command.app, name="autoscaler")
 app.add_typer(explain.app, name="explain")
 app.add_typer(importing.app, name="import")
+app.add_typer(scaler_command.app, name="scaler")
 app.command("demo")(demo.demo)
+app.command("replay")(replay.replay)
 
 
 def _version(wanted: bool) -> None:

@@ -1,0 +1,73 @@
+"""`leadtime autoscaler`: run the controller."""
+
+import os
+import socket
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    help="Set the replicas of what InferenceScalers name, ahead of the load.", invoke_without_command=True, rich_markup_mode=None
+)
+
+
+@app.callback()
+def steer(
+    context: typer.Context,
+    namespace: Annotated[
+        str, typer.Option(help="Our own namespace, where the Lease and the memory live.", envvar="POD_NAMESPACE")
+    ] = "leadtime",
+    identity: Annotated[
+        str, typer.Option(help="Our name among the replicas; host and process without it.", envvar="POD_NAME")
+    ] = "",
+    address: Annotated[str, typer.Option(help="Address to listen on.")] = "0.0.0.0",  # noqa: S104 - a pod's Service reaches it there
+    port: Annotated[int, typer.Option(help="Port for probes and metrics (HTTPS).", min=0, max=65535)] = 8443,
+    service: Annotated[str, typer.Option(help="Our own Service: the name in our certificate.")] = "leadtime-autoscaler",
+    tls_cert_file: Annotated[
+        Path | None, typer.Option(help="Serving certificate (PEM), read again when it changes. Without it: one of our own.")
+    ] = None,
+    tls_key_file: Annotated[Path | None, typer.Option(help="Its key (PEM).")] = None,
+    kubeconfig: Annotated[Path | None, typer.Option(help="A kubeconfig; without it the cluster we run in, then your own.")] = None,
+    kube_context: Annotated[str | None, typer.Option("--context", help="The kubeconfig's context.")] = None,
+    watch_namespace: Annotated[
+        list[str] | None, typer.Option(help="Steer this namespace only (repeat for several); all of them by default.")
+    ] = None,
+    period: Annotated[float, typer.Option(help="Seconds between two decisions on a target at rest.", min=0.1, max=15.0)] = 5.0,
+    read_period: Annotated[float, typer.Option(help="Seconds between two reads of a metric, at best.", min=0.1, max=15.0)] = 1.0,
+    record: Annotated[
+        Path | None, typer.Option(help="Write every decision, with all that it came from, to this file.", metavar="FILE")
+    ] = None,
+    drain_seconds: Annotated[float, typer.Option(help="How long to stay reachable after SIGTERM.", min=0.0)] = 3.0,
+    log_format: Annotated[str, typer.Option(help="json or console.")] = "json",
+) -> None:
+    """Steer until SIGTERM. Of several replicas one steers and the others stand by."""
+    if context.invoked_subcommand is not None:
+        return
+    if (tls_cert_file is None) != (tls_key_file is None):
+        raise typer.BadParameter("a certificate needs its key: give --tls-cert-file and --tls-key-file together")
+    if log_format not in {"json", "console"}:
+        raise typer.BadParameter(f"{log_format!r} is neither json nor console", param_hint="--log-format")
+    from autoscaler.daemon import main
+    from autoscaler.settings import Options, Pace
+
+    raise typer.Exit(
+        main(
+            Options(
+                namespace=namespace,
+                identity=identity or f"{socket.gethostname()}-{os.getpid()}",
+                address=address,
+                port=port,
+                service=service,
+                tls_cert_file=tls_cert_file,
+                tls_key_file=tls_key_file,
+                kubeconfig=kubeconfig,
+                kube_context=kube_context,
+                watch_namespaces=tuple(watch_namespace or ()),
+                pace=Pace(tick_s=period, read_s=read_period),
+                record=record,
+                drain_s=drain_seconds,
+                log_format=log_format,
+            )
+        )
+    )
