@@ -1,0 +1,159 @@
+"""The controller as a process: the one place where its parts are put together, started and stopped.
+
+Every replica watches the cluster, so that a standby knows it already when it takes over; only the one that holds the Lease
+decides and writes.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+import structlog
+
+from adapter import certificates, errors, running, serving
+from adapter.api import authn, authz
+from adapter.daemon import spare_reads
+from adapter.kube import reviews
+from adapter.kube.client import Kube
+from autoscaler import endpoint
+from autoscaler.cluster.memories import Memories
+from autoscaler.cluster.view import View
+from autoscaler.controller import Controller
+from autoscaler.leadership import Leadership
+from autoscaler.report.record import Recorder
+from autoscaler.report.telemetry import Telemetry
+from autoscaler.settings import Options
+
+log = structlog.get_logger("autoscaler")
+
+LEASE = "leadtime-autoscaler"
+_RENEWAL_POLL_S = 3600.0
+_LAG_POLL_S = 1.0
+
+
+def main(options: Options) -> int:
+    """Run the controller until SIGTERM or SIGINT and return its exit status."""
+    running.configure_logging(options.log_format)
+    try:
+        asyncio.run(_run(options))
+    except errors.ConfigError as error:
+        for problem in error.problems:
+            log.error("configuration refused", file=error.file, problem=str(problem))
+        return 2
+    return 0
+
+
+async def _run(options: Options) -> None:
+    kube = await Kube.connect(str(options.kubeconfig) if options.kubeconfig else None, options.kube_context)
+    try:
+        await _Daemon(options, kube).run()
+    finally:
+        await kube.close()
+
+
+@dataclass
+class _Daemon:
+    """The parts, and how they hang together."""
+
+    options: Options
+    kube: Kube
+    telemetry: Telemetry = field(default_factory=Telemetry)
+    tls: serving.ServingTls = field(default_factory=serving.ServingTls)
+    stopping: bool = False
+
+    def __post_init__(self) -> None:
+        options, kube = self.options, self.kube
+        self.view = View(kube, namespaces=options.watch_namespaces, read_s=options.pace.read_s)
+        self.leadership = Leadership(kube, options.namespace, LEASE, options.identity)
+        self.controller = Controller(
+            kube=kube,
+            view=self.view,
+            memories=Memories(kube, options.namespace, may_write=self.leadership.holds),
+            telemetry=self.telemetry,
+            fence=self.leadership.holds,
+            pace=options.pace,
+            recorder=Recorder(options.record) if options.record is not None else None,
+        )
+        for name, health in self.view.health().items():
+            self.telemetry.watching(name, health)
+        self.endpoint = endpoint.Endpoint(
+            authenticator=authn.Authenticator(partial(reviews.token_review, kube)),
+            authorizer=authz.Authorizer(partial(reviews.subject_access_review, kube)),
+            checks=self._checks,
+            render=self.telemetry.render,
+        )
+
+    async def run(self) -> None:
+        """Start everything, steer or stand by until a signal comes, and stop in order."""
+        options = self.options
+        stop = running.stop_on_signal()
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                self._start(group, "watch the cluster", self.view.run),
+                self._start(group, "serving certificate", self._certificate()),
+                self._start(group, "event loop lag", self._lag),
+            ]
+            spare_reads()
+            async with serving.serve(
+                self.endpoint.handle,
+                host=options.address,
+                port=options.port,
+                tls=self.tls,
+                on_drain=self._drain,
+                drain_s=options.drain_s,
+            ) as listening:
+                log.info("serving", address=options.address, port=listening.port)
+                leading = self._start(group, "lead", partial(self.leadership.run, self._lead))
+                await stop.wait()
+                log.info("stopping", leading=self.leadership.holds())
+                # The lease goes first: the standby need not wait for it to run out.
+                leading.cancel()
+                await asyncio.wait([leading])
+            for task in tasks:
+                task.cancel()
+        log.info("stopped")
+
+    async def _lead(self) -> None:
+        self.telemetry.leading(leads=True)
+        try:
+            await self.view.synced()
+            await self.controller.lead()
+        finally:
+            self.telemetry.leading(leads=False)
+
+    def _drain(self) -> None:
+        self.stopping = True
+
+    def _checks(self) -> list[endpoint.Check]:
+        return [
+            ("not-stopping", not self.stopping, "shutting down"),
+            ("serving-certificate", self.tls.ready, "no certificate yet"),
+            *self.view.checks(),
+        ]
+
+    def _start(self, group: asyncio.TaskGroup, name: str, part: Callable[[], Awaitable[object]]) -> asyncio.Task[None]:
+        return group.create_task(running.keep_running(name, part), name=name)
+
+    def _certificate(self) -> Callable[[], Awaitable[object]]:
+        options = self.options
+        if options.tls_cert_file is not None and options.tls_key_file is not None:
+            return serving.CertificateFiles(self.tls, cert_file=options.tls_cert_file, key_file=options.tls_key_file).watch
+        return self._own_certificate
+
+    async def _own_certificate(self) -> None:
+        names = certificates.service_names(self.options.service, self.options.namespace)
+        renew_at = 0.0
+        while True:
+            if time.time() >= renew_at:
+                pair = endpoint.self_signed(names, now=time.time())
+                self.tls.set_certificate(pair)
+                renew_at = certificates.renew_at(pair.cert_pem, self.options.identity)
+            await asyncio.sleep(_RENEWAL_POLL_S)
+
+    async def _lag(self) -> None:
+        while True:
+            due = time.monotonic() + _LAG_POLL_S
+            await asyncio.sleep(_LAG_POLL_S)
+            self.telemetry.loop_lag.set(max(0.0, time.monotonic() - due))

@@ -1,0 +1,212 @@
+"""Telling: each scaler's status and events, written beside the loop and never in its way.
+
+What is decided is told at once; figures that merely move are written now and then. A write that fails is made again with the
+newest words, so an API server that was away hears how things stand, and not everything that happened.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+
+from adapter.errors import ApiServerError
+from adapter.kube.client import Kube
+from autoscaler.actuate import MANAGER
+from autoscaler.cluster.requests import MERGE_PATCH
+from autoscaler.cluster.seen import Pool
+from autoscaler.decision.model import Decision, Memory, Observation
+from autoscaler.report import conditions, counterfactual, events, narrate, status
+from autoscaler.report.telemetry import Telemetry
+from autoscaler.resource.scaler import GROUP, PLURAL, VERSION, Key, Scaler
+from autoscaler.settings import Pace
+
+log = structlog.get_logger("autoscaler")
+
+_WRITERS = 4  # at once; setting replicas has its own way to the API server, and goes first
+_EACH_S = 0.02  # of the status period for each scaler: 5,000 of them are refreshed in 100 s
+_AGAIN_S = 5.0
+_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """One decision, and what there is to tell of it."""
+
+    scaler: Scaler
+    observation: Observation
+    before: Memory
+    decision: Decision
+    memory: Memory
+    startup: status.Startup
+    pool: Pool
+    corrupted: bool = False
+
+
+@dataclass(slots=True)
+class _Told:
+    """What an object's readers know."""
+
+    about: events.About
+    status: Mapping[str, Any] = field(default_factory=dict)
+    decision: Decision | None = None
+    news: Hashable = None
+    refresh_at: float = 0.0
+    queued: bool = False
+
+
+class Reporting:
+    """Writes status and events of the scalers. *fence* is asked before each write."""
+
+    def __init__(
+        self, kube: Kube, *, telemetry: Telemetry, fence: Callable[[], bool], pace: Pace, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._kube = kube
+        self._telemetry = telemetry
+        self._fence = fence
+        self._pace = pace
+        self._clock = clock
+        self._events = events.Emitter(kube, clock=clock)
+        self._told: dict[Key, _Told] = {}
+        self._due: asyncio.Queue[Key] = asyncio.Queue()
+
+    async def run(self) -> None:
+        """Write until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._events.run(), name="write events")
+            for number in range(_WRITERS):
+                group.create_task(self._write(), name=f"write status {number}")
+
+    def know(self, key: Key, document: Mapping[str, Any]) -> None:
+        """Take over what *key*'s own document says of its status, from whoever led before."""
+        if key not in self._told:
+            about = events.About(key.namespace, key.name, document["metadata"].get("uid", ""))
+            self._told[key] = _Told(about, status=document.get("status") or {})
+
+    def forget(self, key: Key) -> None:
+        """Say nothing more about *key*."""
+        self._told.pop(key, None)
+        self._telemetry.forget(key)
+
+    def decided(self, told: Decided) -> None:
+        """Tell of a decision, if it is news or the figures are old."""
+        decision, key = told.decision, told.scaler.key
+        known = self._told[key]
+        self._telemetry.decided(told.scaler, told.observation, decision, told.startup)
+        now = self._clock()
+        news = _news(told.observation, decision)
+        if news == known.news and now < known.refresh_at:
+            known.decision = decision
+            return
+        if known.decision is None or (known.decision.replicas, known.decision.reason) != (decision.replicas, decision.reason):
+            log.info(
+                "decided",
+                scaler=str(key),
+                before=decision.current,
+                after=decision.replicas,
+                serving=decision.serving,
+                reason=str(decision.reason),
+                why=narrate.message(decision),
+                act=decision.act,
+            )
+        answers = conditions.decided(
+            told.scaler.policy,
+            told.observation,
+            decision,
+            told.memory,
+            note="; ".join(told.scaler.notes),
+            corrupted=told.corrupted,
+        )
+        for event in events.of(decision, known.decision):
+            self._events.say(known.about, event)
+        changed_mind = status.is_news(decision, known.status)
+        document = status.document(
+            told.scaler,
+            observation=told.observation,
+            decision=decision,
+            memory=told.memory,
+            conditions=self._conditions(known, answers, told.scaler.generation, now),
+            startup=told.startup,
+            pool=told.pool,
+            otherwise=counterfactual.of(told.scaler.policy, told.observation, told.before, decision) if changed_mind else (),
+            previous=known.status,
+        )
+        known.decision, known.news = decision, news
+        self._tell(key, known, document, now)
+
+    def undecided(self, key: Key, scaler: Scaler | None, generation: int, answers: Sequence[conditions.Condition]) -> None:
+        """Tell that nothing is decided on *key*, and why."""
+        known, now = self._told[key], self._clock()
+        known.decision = known.news = None
+        self._telemetry.forget(key)
+        said = self._conditions(known, answers, generation, now)
+        document = status.undecided(scaler, generation=generation, conditions=said, previous=known.status)
+        self._tell(key, known, document, now)
+
+    def _conditions(
+        self, known: _Told, answers: Sequence[conditions.Condition], generation: int, now: float
+    ) -> list[dict[str, Any]]:
+        before = known.status.get("conditions") or []
+        said = conditions.documents(answers, before, at=now, generation=generation)
+        for event in events.of_conditions(said, before):
+            self._events.say(known.about, event)
+        return said
+
+    def _tell(self, key: Key, known: _Told, document: status.Document, now: float) -> None:
+        news = status.changed(known.status, document)
+        if not news and now < known.refresh_at:
+            return
+        known.status = document
+        known.refresh_at = now + max(self._pace.status_s, _EACH_S * len(self._told))
+        if not known.queued:
+            known.queued = True
+            self._due.put_nowait(key)
+
+    async def _write(self) -> None:
+        while True:
+            key = await self._due.get()
+            known = self._told.get(key)
+            if known is None:
+                continue
+            known.queued = False
+            if not self._fence():
+                continue
+            path = f"/apis/{GROUP}/{VERSION}/namespaces/{key.namespace}/{PLURAL}/{key.name}/status"
+            try:
+                await self._kube.request(
+                    "PATCH",
+                    path,
+                    query={"fieldManager": MANAGER},
+                    body={"status": known.status},
+                    content_type=MERGE_PATCH,
+                    timeout_s=_TIMEOUT_S,
+                )
+            except ApiServerError as error:
+                if error.status == HTTPStatus.NOT_FOUND:
+                    continue  # deleted meanwhile
+                log.warning("status not written", scaler=str(key), error=str(error))
+                asyncio.get_running_loop().call_later(_AGAIN_S, self._again, key)
+
+    def _again(self, key: Key) -> None:
+        known = self._told.get(key)
+        if known is not None and not known.queued:
+            known.queued = True
+            self._due.put_nowait(key)
+
+
+def _news(observation: Observation, decision: Decision) -> Hashable:
+    """Return what readers want to hear of at once: the numbers, why, which pods there are, and which signals could be read."""
+    return (
+        decision.replicas,
+        decision.current,
+        decision.serving,
+        decision.reason,
+        decision.act,
+        decision.limited_by,
+        decision.forecast_used,
+        observation.pods,
+        tuple((vote.fresh, vote.coverage) for vote in decision.votes),
+    )

@@ -1,0 +1,56 @@
+"""How the controller is paced: what the command line may set, each with its unit, its default and when to change it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How often things are done. Seconds."""
+
+    tick_s: float = 5.0
+    """How often a target is decided on at rest; 15 is HPA's. Longer where thousands of targets share little CPU."""
+
+    urgent_s: float = 2.0
+    """How often while a queue is urgent or a target sits at zero."""
+
+    read_s: float = 1.0
+    """How often each metric of a namespace is read, all its pods at once; slower by itself where an answer takes long."""
+
+    status_s: float = 30.0
+    """How old the figures in an object's status may get while nothing happens; longer by itself with thousands of targets."""
+
+    first_backoff_s: float = 1.0
+    """How long a target whose change failed is left alone; doubled each time, up to `last_backoff_s`."""
+
+    last_backoff_s: float = 30.0
+
+    def __post_init__(self) -> None:
+        if not 0.1 <= self.tick_s <= 15.0:
+            raise ValueError(f"a period of {self.tick_s:g}s is not between 0.1 and 15 s: windows need ticks")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line says."""
+
+    namespace: str
+    """Our own, where the Lease and the memory live."""
+
+    identity: str
+    """Our name among the replicas."""
+
+    address: str
+    port: int
+    service: str
+    tls_cert_file: Path | None = None
+    tls_key_file: Path | None = None
+    kubeconfig: Path | None = None
+    kube_context: str | None = None
+    watch_namespaces: tuple[str, ...] = ()
+    pace: Pace = Pace()
+    record: Path | None = None
+    """A file that every decision is written to, with all that it came from."""
+
+    drain_s: float = 3.0
+    log_format: str = "json"

@@ -1,0 +1,307 @@
+"""One target at a time: look at it, decide, carry it out, remember it, tell of it."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import tzinfo
+
+import structlog
+
+from adapter.errors import ApiServerError
+from adapter.kube.client import Kube
+from autoscaler import actuate, observe
+from autoscaler.cluster import deletion, routing, scale
+from autoscaler.cluster.answers import Answer
+from autoscaler.cluster.memories import Memories, StorageError, Stored
+from autoscaler.cluster.seen import PodSeen, Pool, TargetSeen
+from autoscaler.cluster.view import View
+from autoscaler.decision import memory as remembering
+from autoscaler.decision import pipeline, schedule, startup
+from autoscaler.decision.model import Decision, ForeignWrite, Kind, Memory, Mode, Record, ScheduleState, Source
+from autoscaler.errors import Problem, TargetError
+from autoscaler.report import status
+from autoscaler.report.record import Recorder
+from autoscaler.report.telemetry import Telemetry
+from autoscaler.reporting import Decided, Reporting
+from autoscaler.resource.scaler import Key, Mechanism, Scaler
+
+log = structlog.get_logger("autoscaler")
+
+_UNNAMED = "somebody whom managedFields does not name"
+_NEW_S = 60.0
+_NO_POOL = Pool(mechanism=Mechanism.HEADROOM, why="no warm pool is asked for")
+#: What tells a busy pod from an idle one, in units of the signals' own targets.
+_LOADS = frozenset({Kind.QUEUE, Kind.CONCURRENCY, Kind.UTILIZATION, Kind.KV_CACHE})
+
+
+@dataclass(slots=True)
+class Tracked:
+    """One scaler, and what is known of it between two decisions."""
+
+    key: Key
+    generation: int = 0
+    scaler: Scaler | None = None
+    problems: tuple[Problem, ...] = ()
+    zones: Mapping[str, tzinfo] = field(default_factory=dict)
+    memory: Memory | None = None
+    saved: Memory | None = None  # as it was last handed over for writing
+    restored: bool = False
+    corrupted: bool = False
+    learned: startup.Learned = field(default_factory=startup.Learned)
+    quantiles: startup.Quantiles | None = None
+    schedule: ScheduleState = field(default_factory=ScheduleState)
+    schedule_stands: tuple[float, float] = (0.0, 0.0)  # from when until when
+    decision: Decision | None = None
+    pods: tuple[str, ...] = ()  # those that get requests, by name
+    assumed: tuple[str, int] | None = None  # the version that we have changed, and the replicas that it has had since
+    failures: int = 0  # in a row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """What is left to do for one decision."""
+
+    plan: actuate.Plan
+    target: TargetSeen
+    pool: Pool
+
+
+class Steering:
+    """Steers targets. *fence* says whether we may still write, and is asked before each write."""
+
+    def __init__(
+        self,
+        kube: Kube,
+        *,
+        view: View,
+        memories: Memories,
+        reporting: Reporting,
+        telemetry: Telemetry,
+        fence: Callable[[], bool],
+        recorder: Recorder | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._kube = kube
+        self._view = view
+        self._memories = memories
+        self._reporting = reporting
+        self._telemetry = telemetry
+        self._fence = fence
+        self._recorder = recorder
+        self._clock = clock
+
+    def decide(self, tracked: Tracked, scaler: Scaler, target: TargetSeen) -> Act | None:
+        """Decide on *target*, remember and tell it; return what is to be done about it, or None when there is nothing."""
+        now = self._clock()
+        target = _as_we_left_it(tracked, target)
+        pods = self._view.pods.select(target.namespace, target.selector)
+        pool = self._view.services.pool(target) if scaler.policy.warm_pool.max else _NO_POOL
+        answers = [self._answer(target.namespace, scaler, position) for position in range(len(scaler.queries))]
+        quantiles = self._startup(tracked, scaler, target)
+        before = self._memory(tracked, scaler, now, target.replicas)
+        observation = observe.observation(
+            scaler,
+            target,
+            pods,
+            pool,
+            answers,
+            now=now,
+            forecast=None,
+            schedule=_schedule(tracked, scaler, now),
+            foreign=self._foreign(scaler, target, before, now),
+            quantiles=quantiles,
+            shared_nodes=self._view.nodes.shared,
+        )
+        decision, after = pipeline.decide(scaler.policy, observation, before)
+        if self._recorder is not None:
+            record = Record(
+                target=str(tracked.key),
+                policy=scaler.policy,
+                observation=observation,
+                before=before,
+                decision=decision,
+                after=after,
+            )
+            self._recorder.write(record)
+        tracked.memory, tracked.decision = after, decision
+        tracked.pods = tuple(pod.name for pod in pods if not observe.is_warm(pod))
+        self._remember(tracked, after)
+        self._reporting.decided(
+            Decided(
+                scaler=scaler,
+                observation=observation,
+                before=before,
+                decision=decision,
+                memory=after,
+                startup=_told(quantiles),
+                pool=pool,
+                corrupted=tracked.corrupted,
+            )
+        )
+        if not decision.act:
+            return None
+        plan = actuate.plan(decision, target, pods, pool, _loads(scaler, decision, pods, answers))
+        return Act(plan=plan, target=target, pool=pool) if plan else None
+
+    async def carry_out(self, tracked: Tracked, act: Act) -> None:
+        """Do what was decided, in the plan's order.
+
+        Raises `ApiServerError`, `TargetError` or `scale.ConflictError`: then the replicas are as they were, and the memory says so.
+        """
+        plan, now = act.plan, self._clock()
+        if plan.route and self._fence():
+            outcome = await routing.promote(self._kube, plan.route, act.pool.mechanism, now=now)
+            self._telemetry.promoted(len(outcome.done))
+            _say(tracked.key, outcome.problems)
+        if plan.unmark and self._fence():
+            _say(tracked.key, (await deletion.unmark(self._kube, plan.unmark)).problems)
+        if plan.scale_to is not None:
+            try:
+                await self._scale(tracked, act.target, plan, plan.scale_to)
+            except BaseException:
+                self._take_back(tracked, act.target)
+                raise
+        if plan.hold and self._fence():
+            _say(tracked.key, (await routing.hold(self._kube, plan.hold, act.pool.mechanism, now=now)).problems)
+
+    async def _scale(self, tracked: Tracked, target: TargetSeen, plan: actuate.Plan, replicas: int) -> None:
+        try:
+            # First on paper: a crash after the write must not leave a change that nobody remembers.
+            await self._memories.save_now(tracked.key)
+        except StorageError as error:
+            # Better to serve without a memory than to keep one and not to serve.
+            log.error("memory not kept", scaler=str(tracked.key), problem=str(error))
+        if plan.victims and self._fence():
+            _say(tracked.key, (await deletion.mark(self._kube, plan.victims)).problems)
+        if not self._fence():
+            raise ApiServerError(0, "the lease was lost before the replicas were set")
+        try:
+            await scale.scale(self._kube, target, replicas)
+        except (ApiServerError, TargetError, scale.ConflictError) as error:
+            self._telemetry.scaled(_word(error))
+            raise
+        self._telemetry.scaled("ok")
+        tracked.assumed = (target.resource_version, replicas)
+
+    def _take_back(self, tracked: Tracked, target: TargetSeen) -> None:
+        """Forget a change that did not happen: at the next look it would pass for somebody else's."""
+        if tracked.memory is not None:
+            tracked.memory = remembering.adopt(tracked.memory, replicas=target.replicas)
+            self._remember(tracked, tracked.memory)
+
+    # ── looking ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _answer(self, namespace: str, scaler: Scaler, position: int) -> Answer:
+        return self._view.metrics.answer(namespace, scaler.queries[position])
+
+    def unread(self, tracked: Tracked, scaler: Scaler) -> bool:
+        """Return whether one of its metrics has not been asked for yet: it is not missing, nobody has looked."""
+        return not all(self._answer(tracked.key.namespace, scaler, position).tried for position in range(len(scaler.queries)))
+
+    def total_milli(self, tracked: Tracked, scaler: Scaler, position: int) -> int:
+        """Return what the signal at *position* says now, over the pods that get requests; 0 where it says nothing."""
+        answer = self._answer(tracked.key.namespace, scaler, position)
+        if scaler.queries[position].source is not Source.PODS:
+            return answer.total_milli or 0
+        return sum(answer.values[name][0] for name in tracked.pods if name in answer.values)
+
+    def _startup(self, tracked: Tracked, scaler: Scaler, target: TargetSeen) -> startup.Quantiles:
+        before = tracked.learned
+        for sample in self._view.pods.starts(target.namespace, target.selector):
+            tracked.learned = startup.learn(tracked.learned, sample)
+        if tracked.quantiles is None or tracked.learned is not before:
+            tracked.quantiles = startup.quantiles(tracked.learned, scaler.policy.startup)
+        return tracked.quantiles
+
+    def _foreign(self, scaler: Scaler, target: TargetSeen, memory: Memory, now: float) -> ForeignWrite | None:
+        """Return who else sets the replicas. In Recommend mode that is how it is meant: nothing of ours is in the way."""
+        if scaler.policy.mode is not Mode.AUTO:
+            return None
+        standing = self._view.hpas.standing(target.namespace, scaler.target)
+        if standing is not None:
+            return ForeignWrite(writer=standing, at=now, standing=True)
+        if memory.expected is None or memory.expected == target.replicas:
+            return None
+        writer = target.writer
+        if writer is None or writer.manager == actuate.MANAGER:
+            return ForeignWrite(writer=_UNNAMED, at=now)
+        return ForeignWrite(writer=writer.manager, at=writer.at if writer.at is not None else now)
+
+    # ── remembering ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _memory(self, tracked: Tracked, scaler: Scaler, now: float, replicas: int) -> Memory:
+        known = tracked.memory
+        if known is None:
+            # Of a scaler that was made a moment ago there is nothing to remember: nobody has lost anything.
+            new = now - scaler.created_at < _NEW_S and not tracked.corrupted
+            known = Memory() if new else remembering.fresh(now, scaler.policy)
+        elif not tracked.restored:
+            known = remembering.restore(known, now=now, replicas=replicas)
+        tracked.restored = True
+        return known
+
+    def _remember(self, tracked: Tracked, memory: Memory) -> None:
+        if tracked.saved is None or remembering.durable(memory) != remembering.durable(tracked.saved):
+            tracked.saved = memory
+            self._memories.put(tracked.key, Stored(memory=memory, startup=tracked.learned))
+
+
+def _as_we_left_it(tracked: Tracked, target: TargetSeen) -> TargetSeen:
+    """Return *target* with the replicas that we gave it, as long as the watch has not brought that change yet."""
+    if tracked.assumed is None:
+        return target
+    version, replicas = tracked.assumed
+    if target.resource_version != version:
+        tracked.assumed = None
+        return target
+    return observe.with_replicas(target, replicas)
+
+
+def _schedule(tracked: Tracked, scaler: Scaler, now: float) -> ScheduleState:
+    since, until = tracked.schedule_stands
+    if scaler.schedules and not since <= now < until:
+        tracked.schedule, until = schedule.state(scaler.schedules, tracked.zones, now=now)
+        tracked.schedule_stands = (now, until)
+    return tracked.schedule
+
+
+def _loads(scaler: Scaler, decision: Decision, pods: Sequence[PodSeen], answers: Sequence[Answer]) -> Mapping[str, float]:
+    """Return how busy each pod is, where somebody will ask: before a shrink, and where pods are to be held back."""
+    if decision.replicas >= decision.current and not decision.warm:
+        return {}
+    loads: dict[str, float] = {}
+    for signal, query, answer in zip(scaler.policy.signals, scaler.queries, answers, strict=True):
+        if query.source is Source.PODS and signal.kind in _LOADS:
+            for pod in pods:
+                value = answer.values.get(pod.name)
+                if value is not None:
+                    loads[pod.name] = loads.get(pod.name, 0.0) + value[0] / signal.target_milli
+    return loads
+
+
+def _told(quantiles: startup.Quantiles) -> status.Startup:
+    phases = (("Scheduled", quantiles.scheduled), ("Pulled", quantiles.pulled), ("Loaded", quantiles.loaded))
+    return status.Startup(
+        p50_s=quantiles.p50_s,
+        p90_s=quantiles.p90_s,
+        p99_s=quantiles.p99_s,
+        samples=quantiles.samples,
+        phases=tuple(status.Phase(name=name, p50_s=each.p50_s, p90_s=each.p90_s) for name, each in phases if each is not None),
+    )
+
+
+def _say(key: Key, problems: Sequence[str]) -> None:
+    if problems:
+        log.warning("pods not as decided", scaler=str(key), problems=list(problems[:3]), count=len(problems))
+
+
+def _word(error: Exception) -> str:
+    match error:
+        case scale.ConflictError():
+            return "conflict"
+        case TargetError():
+            return error.reason
+        case ApiServerError():
+            return str(error.status or "no_answer")
+        case _:
+            return "error"

@@ -1,0 +1,326 @@
+"""The control loop on a cluster in memory, with the event loop's own time."""
+
+import asyncio
+from collections import Counter
+
+import pytest
+
+from autoscaler.resource.scaler import Key
+from tests.autoscaler import inmemory, town
+from tests.autoscaler.town import Town
+
+pytestmark = pytest.mark.looptime(noop_cycles=2)
+
+
+async def test_a_queue_that_asks_for_more_replicas_gets_them() -> None:
+    here = Town()
+    here.deploy("qwen", 2)
+    here.apply(town.scaler())
+    here.metrics.per_pod = 25.0
+
+    await here.steered(8.0)
+
+    # 2 pods × 25 waiting ÷ 10 = 5; and then 5 × 25 ÷ 10 = 13, of which 10 are allowed.
+    assert [asked.body["spec"]["replicas"] for asked in here.writes("/scale")] == [5, 10]
+    assert {asked.query["fieldManager"] for asked in here.writes("/scale")} == {"leadtime"}
+    assert here.condition("Ready")["status"] == "True"
+
+
+async def test_what_is_about_to_be_done_is_remembered_before_it_is_done() -> None:
+    here = Town()
+    here.deploy("qwen", 2)
+    here.apply(town.scaler())
+    here.metrics.per_pod = 25.0
+
+    await here.steered(3.0)
+
+    order = [asked.path for asked in here.world.asked if "configmaps" in asked.path or asked.path.endswith("/scale")]
+    written = [position for position, path in enumerate(order) if path.endswith("/scale")]
+    assert written
+    assert "configmaps" in order[written[0] - 1]
+
+
+async def test_recommend_writes_nothing_but_its_own_status_and_memory() -> None:
+    here = Town()
+    here.deploy("qwen", 2)
+    here.apply(town.scaler(mode="Recommend"))
+    here.metrics.per_pod = 25.0
+
+    await here.steered(8.0)
+
+    kinds = {
+        asked.path.split("/")[-2 if "/namespaces/" in asked.path else -1] for asked in here.world.asked if asked.method != "GET"
+    }
+    assert here.status()["desiredReplicas"] == 5
+    assert here.replicas() == 2
+    assert not [path for path in kinds if path in {"deployments", "pods"}]
+
+
+async def test_a_target_whose_api_hangs_delays_no_other() -> None:
+    here = Town()
+    for name in ("slow", "quick"):
+        here.deploy(name, 2)
+        here.apply(town.scaler(name, name))
+    here.metrics.per_pod = 25.0
+    request = here.client.request
+
+    async def hanging(method: str, path: str, **more: object) -> bytes:
+        if path.endswith("/slow/scale"):
+            await asyncio.sleep(5.0)
+            raise town.refused(0)
+        return await request(method, path, **more)  # type: ignore[arg-type]
+
+    here.client.request = hanging  # type: ignore[method-assign]
+
+    await here.steered(4.0)
+
+    assert (here.replicas("slow"), here.replicas("quick")) == (2, 10)
+
+
+@pytest.mark.parametrize("status", [429, 500, 503, 0])
+async def test_an_api_server_that_refuses_is_asked_again_and_its_refusal_is_no_conflict(status: int) -> None:
+    here = Town()
+    here.deploy("qwen", 2)
+    here.apply(town.scaler())
+    here.metrics.per_pod = 15.0
+    request, refusals = here.client.request, 3
+
+    async def refusing(method: str, path: str, **more: object) -> bytes:
+        nonlocal refusals
+        if path.endswith("/scale") and method == "PATCH" and refusals:
+            refusals -= 1
+            raise town.refused(status)
+        return await request(method, path, **more)  # type: ignore[arg-type]
+
+    here.client.request = refusing  # type: ignore[method-assign]
+
+    await here.steered(4.0)
+    during = here.condition("Ready")
+    await here.steered(20.0)
+
+    assert (during["reason"], during["status"]) == ("ApiServerUnavailable", "Unknown")
+    assert here.replicas() > 2
+    assert here.condition("Conflict")["status"] == "False"
+
+
+async def test_every_problem_of_an_object_is_in_its_condition_and_its_target_is_left_alone() -> None:
+    here = Town()
+    here.deploy("qwen", 2)
+    here.apply(town.scaler(minReplicas=8, maxReplicas=4, idle={"replicas": 9}))
+    here.metrics.per_pod = 25.0
+
+    await here.steered(3.0)
+
+    ready = here.condition("Ready")
+    assert (ready["status"], ready["reason"]) == ("False", "Invalid")
+    assert "minReplicas" in ready["message"]
+    assert "idle.replicas" in ready["message"]
+    assert here.writes("/scale") == []
+
+
+async def test_of_two_objects_on_one_target_the_older_steers_and_the_younger_says_who() -> None:
+    here = Town()
+    here.deploy("qwen", 2)
+    here.apply(town.scaler("older"))
+    await asyncio.sleep(5.0)
+    here.apply(town.scaler("younger"))
+
+    await here.steered(4.0)
+
+    assert here.condition("Ready", "older")["status"] == "True"
+    assert here.condition("Ready", "younger")["reason"] == "TargetClaimed"
+    assert "llm/older" in here.condition("Ready", "younger")["message"]
+
+
+async def test_the_younger_takes_over_when_the_older_is_deleted() -> None:
+    here = Town()
+    here.deploy("qwen", 2)
+    here.apply(town.scaler("older"))
+    await asyncio.sleep(5.0)
+    here.apply(town.scaler("younger"))
+    asyncio.get_running_loop().call_later(4.0, here.delete, "older")
+
+    await here.steered(12.0)
+
+    assert here.condition("Ready", "younger")["reason"] == "Ready"
+
+
+async def test_a_target_that_is_not_there_is_said_and_steered_as_soon_as_it_appears() -> None:
+    here = Town()
+    here.apply(town.scaler())
+    here.metrics.per_pod = 25.0
+    said: list[str] = []
+    loop = asyncio.get_running_loop()
+    loop.call_later(10.0, lambda: said.append(here.condition("Ready")["reason"]))
+    loop.call_later(10.0, here.deploy, "qwen", 2)
+
+    await here.steered(12.0)
+
+    assert said == ["TargetNotFound"]
+    assert here.replicas() > 2
+
+
+async def test_pending_requests_at_zero_wake_the_target_with_the_read_that_shows_them() -> None:
+    here = Town()
+    here.deploy("qwen", 1)
+    gateway = {
+        "type": "Object",
+        "object": {
+            "metric": {"name": "gateway_queue_size"},
+            "describedObject": {"apiVersion": "v1", "kind": "Service", "name": "qwen"},
+            "target": {"type": "AverageValue", "averageValue": "10"},
+        },
+    }
+    here.apply(town.scaler(minReplicas=0, metrics=[gateway], idle={"replicas": 1, "afterSeconds": 10, "zeroAfterSeconds": 20}))
+    here.metrics.pending = 0.0
+    await here.steered(400.0)
+    slept = here.replicas()
+    soon_after: list[int] = []
+
+    def pend() -> None:
+        here.metrics.pending = 25.0
+        here.metrics.on_read(town.NAMESPACE, "gateway_queue_size")
+
+    loop = asyncio.get_running_loop()
+    loop.call_later(7.3, pend)
+    # Half a read's pace at most passes, after the tick before it.
+    loop.call_later(7.3 + 0.6, lambda: soon_after.append(here.replicas()))
+
+    await here.steered(12.0)
+
+    # ⌈25 pending ÷ 10⌉
+    assert (slept, soon_after) == (0, [3])
+
+
+async def test_a_lost_metric_lowers_nothing_and_is_said() -> None:
+    here = Town()
+    here.deploy("qwen", 4)
+    here.apply(town.scaler())
+    here.metrics.per_pod = None
+
+    await here.steered(400.0, here.controller(tick_s=15.0))
+
+    fresh = here.condition("SignalsFresh")
+    assert here.replicas() == 4
+    assert (fresh["status"], fresh["reason"]) == ("False", "NoneFresh")
+    assert "source down: prometheus" in fresh["message"]
+
+
+async def test_a_new_leader_goes_on_with_the_cool_down_of_the_one_before() -> None:
+    here = Town()
+    here.deploy("qwen", 2)
+    here.apply(town.scaler(scaleDown={"rule": "Consolidation", "cooldownSeconds": 120}))
+    here.metrics.per_pod = 15.0
+    await here.steered(2.5)
+    grown = here.replicas()
+    here.metrics.per_pod = 0.1
+
+    await here.steered(60.0)
+    held = here.replicas()
+    await here.steered(90.0)
+
+    assert grown == held > 2
+    assert here.replicas() == 1
+
+
+async def test_a_memory_that_somebody_has_mangled_is_said_and_nothing_is_lowered_for_a_while() -> None:
+    here = Town()
+    here.deploy("qwen", 4)
+    here.apply(town.scaler())
+    await asyncio.sleep(100.0)  # the object is no new one
+    await here.steered(5.0)
+    kind = here.world.verbs.registry.by_resource("configmaps")
+    for stored in here.world.verbs.store.objects(kind.resource):
+        if "llm.qwen" in stored.get("data", {}):
+            here.world.patch(
+                f"/api/v1/namespaces/leadtime/configmaps/{stored['metadata']['name']}", {"data": {"llm.qwen": "{mangled"}}
+            )
+    here.metrics.per_pod = 0.1
+
+    await here.steered(200.0)
+
+    assert here.condition("Ready")["reason"] == "MemoryCorrupted"
+    assert here.replicas() == 4
+
+
+async def test_who_has_lost_the_lease_writes_nothing() -> None:
+    here = Town()
+    here.deploy("qwen", 2)
+    here.apply(town.scaler())
+    here.metrics.per_pod = 25.0
+    here.holds = False
+
+    await here.steered(10.0)
+
+    assert here.replicas() == 2
+    assert here.writes("/status") == []
+
+
+async def test_somebody_elses_number_stands_for_a_while_and_is_named() -> None:
+    here = Town()
+    here.deploy("qwen", 2)
+    here.apply(town.scaler())
+    here.metrics.per_pod = 5.0
+    loop = asyncio.get_running_loop()
+    loop.call_later(6.0, here.world.patch, f"{town.DEPLOYMENTS}/qwen", {"spec": {"replicas": 7}})
+
+    await here.steered(13.0)
+
+    assert here.replicas() == 7
+    assert here.condition("Conflict")["status"] == "True"
+
+
+async def test_an_hpa_on_the_same_target_is_named_and_yielded_to() -> None:
+    here = Town()
+    here.deploy("qwen", 2)
+    here.apply(town.scaler())
+    here.metrics.per_pod = 25.0
+    here.hpas.name = "HorizontalPodAutoscaler llm/qwen"
+
+    await here.steered(10.0)
+
+    assert here.replicas() == 2
+    assert "HorizontalPodAutoscaler llm/qwen" in here.condition("Conflict")["message"]
+
+
+async def test_a_thousand_scalers_are_spread_over_the_period() -> None:
+    here = Town()
+    controller = here.controller(tick_s=10.0)
+    begun: Counter[int] = Counter()
+    original = controller._steering.decide
+
+    def decide(tracked, scaler, target):  # type: ignore[no-untyped-def]
+        begun[int(asyncio.get_running_loop().time() * 10)] += 1
+        return original(tracked, scaler, target)
+
+    controller._steering.decide = decide  # type: ignore[method-assign]
+    here.metrics.per_pod = 5.0
+    for number in range(200):
+        here.deploy(f"m{number}", 1)
+        here.apply(town.scaler(f"m{number}", f"m{number}", mode="Recommend"))
+
+    await here.steered(32.0, controller)
+
+    # 200 in 100 tenths of a second of each period are 2 at a time; by chance some more.
+    later = {tenth: count for tenth, count in begun.items() if tenth > 110}
+    assert sum(later.values()) >= 200 * 2
+    assert max(later.values()) <= 10
+
+
+async def test_a_scaler_that_is_deleted_is_forgotten() -> None:
+    here = Town()
+    here.deploy("qwen", 2)
+    here.apply(town.scaler())
+    await here.steered(5.0)
+    here.delete("qwen")
+
+    await here.steered(5.0)
+
+    kind = here.world.verbs.registry.by_resource("configmaps")
+    kept = [name for stored in here.world.verbs.store.objects(kind.resource) for name in stored.get("data") or {}]
+    assert kept == []
+    assert here.scalers.get(Key(town.NAMESPACE, "qwen")) is None
+
+
+def test_the_in_memory_world_is_the_sandboxes_own() -> None:
+    assert inmemory.World().verbs.registry.find("apps", "v1", "deployments") is not None
