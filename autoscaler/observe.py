@@ -27,6 +27,10 @@ from autoscaler.resource.scaler import ROUTED, Mechanism, Scaler
 YOUNG_S = 20.0
 """A pod that has been ready for less has not had its share of the load yet."""
 
+LOST_S = 600.0
+LOST_STARTUPS = 3.0
+"""A pod that has been loading for longer than both (the latter times the p99) is not on its way: it crashes, or hangs."""
+
 _PERCENT_MILLI = 100_000  # a utilisation of 100
 _RATIO_MILLI = 1_000  # a utilisation of 1
 
@@ -56,6 +60,8 @@ def observation(
     for pod in pods:
         (warm if offered and is_warm(pod) else routed).append(pod)
     ready = [pod for pod in routed if pod.ready]
+    lost_s = max(LOST_S, LOST_STARTUPS * quantiles.p99_s if quantiles is not None else 0.0)
+    routed = [pod for pod in routed if not pod.running or pod.unready_at is None or now - pod.unready_at <= lost_s]
     loading = sum(pod.running and not pod.ready for pod in routed)
     readings = tuple(
         _of_pods(signal, answer, ready, loading, shared_nodes) if signal.source is Source.PODS else _of_one(answer)

@@ -201,6 +201,7 @@ def seen(raw: _Pod) -> PodSeen:
         scheduled_at=_since(scheduled),
         started_at=_started_at(status.container_statuses or ()),
         ready_at=_since(ready),
+        unready_at=_unix(ready.last_transition_time) if ready.status == "False" else None,
         running=status.phase == "Running",
         ready=ready.status == "True",
         containers_ready=contained.status == "True",

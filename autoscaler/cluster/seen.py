@@ -20,6 +20,7 @@ class PodSeen:
     scheduled_at: float | None = None
     started_at: float | None = None  # the last of its containers began to run: images are pulled
     ready_at: float | None = None  # since when it is ready; None while it is not
+    unready_at: float | None = None  # since when it is not; None while it is
     running: bool = False  # phase Running
     ready: bool = False
     containers_ready: bool = False

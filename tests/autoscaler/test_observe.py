@@ -100,6 +100,15 @@ def test_pods_count_by_how_far_they_are() -> None:
     assert (seen.pods.warm_ready, seen.pods.warm_starting) == (1, 0)
 
 
+def test_a_pod_that_never_becomes_ready_is_at_some_time_no_longer_waited_for() -> None:
+    loading = [pod(f"l{after}", phase="loading", unready_at=NOW - after) for after in (10.0, 599.0, 601.0)]
+
+    assert observed(pod("r"), *loading).pods.loading == 2
+    # Three times the p99 of 400 s: there it is 1,200 s.
+    slow = Quantiles(p50_s=200.0, p90_s=300.0, p99_s=400.0, samples=5)
+    assert observed(pod("r"), *loading, quantiles=slow).pods.loading == 3
+
+
 def test_twenty_seconds_make_a_pod_grown_up() -> None:
     assert observed(pod("a", since_s=20.0)).pods.young == 0
 
