@@ -127,7 +127,8 @@ def _fault(signal: Signal, reading: Reading, age_s: float | None, scene: _Scene)
         return _no_pods(signal, total, scene)
     if age_s < 0:
         return f"its time lies {-age_s:.0f} s in the future: check the clocks of the nodes and of the metrics' source"
-    return f"it is {age_s:.0f} s old, over {signal.stale_after_s:.0f} s"
+    old = f"it is {age_s:.0f} s old, over {signal.stale_after_s:.0f} s"
+    return f"{old}: {reading.why}" if reading.why else old
 
 
 def _no_pods(signal: Signal, total: int, scene: _Scene) -> str:
