@@ -13,7 +13,7 @@ THOROUGH = os.environ.get("LEADTIME_HYPOTHESIS") == "thorough"
 
 
 def test_random_histories_get_the_same_replicas_from_us_and_from_hpa() -> None:
-    result = differential.run_in_parallel(range(100_000)) if THOROUGH else differential.run(range(250))
+    result = differential.run_in_parallel(range(100_000)) if THOROUGH else differential.run(range(200))
 
     assert not result.differences, min(result.differences, key=lambda each: len(each.worlds))
     assert result.ticks > 20 * result.histories
