@@ -52,7 +52,7 @@ def rest(
         if trail.number == 0 and combined.idle:
             trail.set(Rule.ZERO, 0, f"no work for {silence_s:.0f} s")
         return Rest()
-    if silence_s < policy.idle.after_s:
+    if silence_s <= 0.0 or silence_s < policy.idle.after_s:
         return Rest()
     pods = observation.pods
     settled = combined.idle and not pods.rolling_out and pods.starting <= pods.unschedulable

@@ -184,7 +184,9 @@ def test_a_forecast_that_may_not_be_used_changes_no_bit(case: Case, mode: Foreca
 
 @given(strategies.consistent_cases(), st.data())
 def test_more_load_in_any_one_signal_never_asks_for_fewer(case: Case, data: st.DataObject) -> None:
-    readings = case.observation.readings
+    readings, pods = case.observation.readings, case.observation.pods
+    # The HPA takes a value past its tolerance times the pods that are ready: while some are not, that is fewer than there are.
+    assume(case.policy.scale_down.rule is not DownRule.TARGET or not pods.starting)
     index = data.draw(st.integers(0, len(readings) - 1))
     total = readings[index].total_milli
     assume(total is not None)
