@@ -1,15 +1,17 @@
-"""What the adapter's service account asked of the API server, in the API server's own words: its audit log."""
+"""What our two service accounts asked of the API server, in the API server's own words: its audit log."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from tests.cluster import stack
 
 USER = f"system:serviceaccount:{stack.NAMESPACE}:{stack.SERVICE}"
+AUTOSCALER = f"system:serviceaccount:{stack.NAMESPACE}:leadtime-autoscaler"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,12 +31,12 @@ class Request:
 
 
 def flags(folder: Path) -> list[str]:
-    """Return the flags that have a kube-apiserver write down, in *folder*, what the adapter asks, without any body."""
+    """Return the flags that have a kube-apiserver write down, in *folder*, what adapter and controller ask, without any body."""
     policy = {
         "apiVersion": "audit.k8s.io/v1",
         "kind": "Policy",
         "omitStages": ["RequestReceived"],
-        "rules": [{"level": "Metadata", "users": [USER]}, {"level": "None"}],
+        "rules": [{"level": "Metadata", "users": [USER, AUTOSCALER]}, {"level": "None"}],
     }
     file = folder / "audit-policy.yaml"
     file.write_text(yaml.safe_dump(policy))
@@ -46,15 +48,15 @@ def position(folder: Path) -> int:
     return _log(folder).stat().st_size if _log(folder).exists() else 0
 
 
-def requests(folder: Path, *, since: int = 0) -> Sequence[Request]:
-    """Return what was asked after the `position` *since*."""
+def requests(folder: Path, *, since: int = 0, user: str = USER) -> Sequence[Request]:
+    """Return what *user* asked after the `position` *since*."""
     with _log(folder).open("rb") as file:
         file.seek(since)
-        return [_request(line) for line in file if line.endswith(b"\n")]
+        events = [json.loads(line) for line in file if line.endswith(b"\n")]
+    return [_request(event) for event in events if event["user"]["username"] == user]
 
 
-def _request(line: bytes) -> Request:
-    event = json.loads(line)
+def _request(event: Mapping[str, Any]) -> Request:
     about = event.get("objectRef", {})
     resource = "/".join(part for part in (about.get("resource", ""), about.get("subresource", "")) if part)
     return Request(

@@ -27,7 +27,8 @@ from tests.cluster import access, build, kwok, pki, processes
 #: What must be built for `start`.
 COMPONENTS = ("etcd", "kubernetes", "kwok")
 
-_SERVICE_NETWORK = "10.96.0.0/16"
+# Both families: the API server takes no loopback address into an EndpointSlice, so Services reach simulated pods by IPv6.
+_SERVICE_NETWORKS = "10.96.0.0/16,fd00:10:96::/112"
 _FIRST_SERVICE_ADDRESS = "10.96.0.1"
 _ISSUER = "https://kubernetes.default.svc.cluster.local"
 #: The name that the aggregator's client certificate carries, and the only one that extension API servers are told to allow.
@@ -134,7 +135,7 @@ def start(
             f"--service-account-issuer={_ISSUER}",
             f"--service-account-key-file={account_key.cert}",
             f"--service-account-signing-key-file={account_key.key}",
-            f"--service-cluster-ip-range={_SERVICE_NETWORK}",
+            f"--service-cluster-ip-range={_SERVICE_NETWORKS}",
             "--endpoint-reconciler-type=none",
             # An ExternalName service reaches an extension API server on this machine only without endpoint routing.
             "--enable-aggregator-routing=false",

@@ -186,13 +186,13 @@ class Fleet:
 
 
 @contextlib.contextmanager
-def fleet(kubeconfig: Path, folder: Path, *, selector: str) -> Iterator[Fleet]:
+def fleet(kubeconfig: Path, folder: Path, *, selector: str, arguments: Sequence[str] = ()) -> Iterator[Fleet]:
     """Run the simulated fleet against the cluster of *kubeconfig*, and yield it once it serves pages."""
     folder.mkdir(parents=True, exist_ok=True)
     (port,) = processes.free_ports(1)
     command: list[str | Path] = [
         sys.executable, "-m", "autoscaler.sandbox.fleet.process",
-        f"--kubeconfig={kubeconfig}", f"--selector={selector}", f"--port={port}",
+        f"--kubeconfig={kubeconfig}", f"--selector={selector}", f"--port={port}", *arguments,
     ]  # fmt: skip
     process = processes.start("fleet", command, folder=folder)
     try:

@@ -2,78 +2,24 @@
 
 import base64
 import contextlib
-import itertools
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 import pytest
-import yaml
 
 from adapter import certificates
 from adapter.kube import servingca
-from tests.cluster import access, audit, controlplane, direct, onepod, stack, waiting
+from tests.cluster import audit, controlplane, direct, onepod, rights, stack, waiting
 
 EXTERNAL = "v1beta1.external.metrics.k8s.io"
 SECRET = ("secret", servingca.SECRET, f"--namespace={stack.NAMESPACE}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Grant:
-    """A right, as small as a role can give it; ``*`` as a name or a namespace is every one."""
-
-    verb: str
-    group: str
-    resource: str
-    name: str = "*"
-    namespace: str = "*"
-
-    def covers(self, request: audit.Request) -> bool:
-        """Return whether *request* needs this right."""
-        return (
-            (self.verb, self.group, self.resource) == (request.verb, request.group, request.resource)
-            and self.name in {"*", request.name}
-            and self.namespace in {"*", request.namespace}
-        )
-
-
 #: Rights that come with a role of Kubernetes' own, whole.
 GRANTED_BY_KUBERNETES = {
-    Grant(verb="get", group="", resource="configmaps", name="extension-apiserver-authentication", namespace="kube-system"),
+    rights.Grant(verb="get", group="", resource="configmaps", name="extension-apiserver-authentication", namespace="kube-system"),
 }
-
-
-def granted(cluster: access.Cluster) -> set[Grant]:
-    """Return every right that the shipped manifests give to the adapter's service account."""
-    documents = [
-        document
-        for file in sorted((stack.MANIFESTS / "base").rglob("*.yaml"))
-        for document in yaml.safe_load_all(file.read_text())
-        if document and "metadata" in document
-    ]
-    shipped = {(each["kind"], each["metadata"].get("namespace"), each["metadata"]["name"]): each for each in documents}
-    found: set[Grant] = set()
-    for binding in documents:
-        if not binding["kind"].endswith("Binding") or _account() not in binding["subjects"]:
-            continue
-        namespace = binding["metadata"].get("namespace")
-        kind, name = binding["roleRef"]["kind"], binding["roleRef"]["name"]
-        place = namespace if kind == "Role" else None
-        role = shipped.get((kind, place, name)) or cluster.get(kind.lower(), name, *([f"--namespace={place}"] if place else []))
-        found |= {grant for rule in role["rules"] for grant in _grants(rule, namespace or "*")}
-    return found
-
-
-def _account() -> dict[str, str]:
-    return {"kind": "ServiceAccount", "name": stack.SERVICE, "namespace": stack.NAMESPACE}
-
-
-def _grants(rule: Mapping[str, Sequence[str]], namespace: str) -> Iterator[Grant]:
-    for verb, group, resource, name in itertools.product(
-        rule["verbs"], rule["apiGroups"], rule["resources"], rule.get("resourceNames", ["*"])
-    ):
-        yield Grant(verb=verb, group=group, resource=resource, name=name, namespace=namespace)
 
 
 @pytest.fixture(scope="module")
@@ -122,14 +68,16 @@ def test_nothing_that_the_adapter_asks_for_is_denied(asked: Sequence[audit.Reque
 def test_every_request_rests_on_a_right_that_the_manifests_give(
     control_plane: controlplane.ControlPlane, asked: Sequence[audit.Request]
 ) -> None:
-    rights = granted(control_plane)
+    given = rights.granted(control_plane, stack.SERVICE)
 
-    assert {request.path for request in asked if not any(right.covers(request) for right in rights)} == set()
+    assert {request.path for request in asked if not any(right.covers(request) for right in given)} == set()
 
 
 def test_every_right_that_the_manifests_give_is_used(
     control_plane: controlplane.ControlPlane, asked: Sequence[audit.Request]
 ) -> None:
-    unused = {right for right in granted(control_plane) if not any(right.covers(request) for request in asked)}
+    unused = {
+        right for right in rights.granted(control_plane, stack.SERVICE) if not any(right.covers(request) for request in asked)
+    }
 
     assert unused == GRANTED_BY_KUBERNETES
