@@ -37,6 +37,10 @@ log = structlog.get_logger("autoscaler")
 _LOOK_UP_S = 1.0  # the loop looks up at least this often
 _FIRST_READ_S = 5.0  # so long a new scaler waits for metrics that nobody has read yet
 _SPREAD_EACH_S = 0.005  # by how much each further scaler widens the time over which all of them begin
+_LEAST_WAIT_S = 0.001  # where rounding would have it be now again
+_TURN_S = 0.005  # of deciding, until everybody else on the loop has a turn
+_WANT_S = 0.05  # until it is told which metrics are wanted
+_AT_A_TIME = 20  # scalers that are taken over before anybody else has a turn: to read one costs a millisecond
 
 _Claim = tuple[str, str, str]  # namespace, kind and name of a target
 
@@ -97,6 +101,7 @@ class Controller:
         self._queue: list[tuple[float, Key]] = []
         self._readers: dict[tuple[str, str], set[Key]] = {}  # who has a queue signal, by namespace and metric
         self._sooner = asyncio.Event()
+        self._wanting = False  # which metrics are wanted is about to be told
         self._zones = frozenset(available_timezones())
         self._group = asyncio.TaskGroup()
 
@@ -114,8 +119,10 @@ class Controller:
             try:
                 keys = self._view.scalers.keys()
                 self._memories.keep(keys)
-                for key in keys:
+                for position, key in enumerate(keys, 1):
                     self._changed(key)
+                    if position % _AT_A_TIME == 0:
+                        await asyncio.sleep(0)  # the Lease has to be renewed, however many there are
                 await self._loop()
             finally:
                 self._view.scalers.on_change = self._view.metrics.on_read = self._view.targets.on_change = _nobody_cares
@@ -126,6 +133,7 @@ class Controller:
     async def _loop(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
+            turn_ends_at = loop.time() + _TURN_S
             while self._queue and self._queue[0][0] <= loop.time():
                 due, key = heapq.heappop(self._queue)
                 slot = self._slots.get(key)
@@ -134,9 +142,11 @@ class Controller:
                 began = slot.began_at = loop.time()
                 self._telemetry.ticked(late_s=began - due)
                 self._decide(slot)
-                self._telemetry.took(loop.time() - began)
-                # Whoever reads watches and answers probes has a turn between any two targets.
-                await asyncio.sleep(0)
+                now = loop.time()
+                self._telemetry.took(now - began)
+                if now >= turn_ends_at:
+                    await asyncio.sleep(0)  # whoever reads watches and answers probes has a turn
+                    turn_ends_at = loop.time() + _TURN_S
             self._sooner.clear()
             wait_s = max(0.0, self._queue[0][0] - loop.time()) if self._queue else _LOOK_UP_S
             try:
@@ -159,7 +169,8 @@ class Controller:
         period_s = self._pace.tick_s
         if decision is not None and (decision.urgent or decision.current == 0):
             return now + min(self._pace.urgent_s, period_s)
-        return now + period_s - (now - _moment(slot.tracked.key, period_s)) % period_s
+        wait_s = period_s - (now - _moment(slot.tracked.key, period_s)) % period_s
+        return now + max(wait_s, _LEAST_WAIT_S)
 
     def _read(self, namespace: str, metric: str) -> None:
         """A metric was read: whoever sits at zero with work waiting, or has a queue that presses, is decided on now."""
@@ -249,6 +260,13 @@ class Controller:
             self._readers.get((scaler.key.namespace, scaler.queries[pressure.position].metric), set()).discard(scaler.key)
 
     def _want(self) -> None:
+        """Have the metrics read that are wanted now: told once, however many scalers change at the same time."""
+        if not self._wanting:
+            self._wanting = True
+            asyncio.get_running_loop().call_later(_WANT_S, self._tell_wanted)
+
+    def _tell_wanted(self) -> None:
+        self._wanting = False
         scalers = [slot.tracked.scaler for slot in self._slots.values()]
         self._view.metrics.wanted({(scaler.key.namespace, query) for scaler in scalers if scaler for query in scaler.queries})
 

@@ -72,7 +72,7 @@ class Endpoint:
         if not verdict.allowed:
             status = HTTPStatus.SERVICE_UNAVAILABLE if verdict.fault else HTTPStatus.FORBIDDEN
             return web.Response(status=status, text=f"{identity.user} may not read {request.path}: {verdict.reason}\n")
-        # With thousands of scalers it takes a good part of a second.
+        # With thousands of scalers it takes a tenth of a second.
         return web.Response(body=await asyncio.to_thread(self._render), headers={hdrs.CONTENT_TYPE: _TEXT})
 
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
+from http import HTTPStatus
 
 import structlog
 
@@ -54,6 +55,7 @@ class Tracked:
     decision: Decision | None = None
     pods: tuple[str, ...] = ()  # those that get requests, by name
     assumed: tuple[str, int] | None = None  # the version that we have changed, and the replicas that it has had since
+    unanswered: int | None = None  # replicas that we asked for, and nobody said whether we got them
     failures: int = 0  # in a row
 
 
@@ -135,7 +137,7 @@ class Steering:
                 memory=after,
                 startup=_told(quantiles),
                 pool=pool,
-                corrupted=tracked.corrupted,
+                corrupted=tracked.corrupted and after.no_down_before is not None,
             )
         )
         if not decision.act:
@@ -169,7 +171,11 @@ class Steering:
             # First on paper: a crash after the write must not leave a change that nobody remembers.
             await self._memories.save_now(tracked.key)
         except StorageError as error:
-            # Better to serve without a memory than to keep one and not to serve.
+            log.error("memory not kept", scaler=str(tracked.key), problem=str(error))
+        except ApiServerError as error:
+            # Better to serve without a memory than to keep one and not to serve; but what passes may be waited for.
+            if not _lasts(error):
+                raise
             log.error("memory not kept", scaler=str(tracked.key), problem=str(error))
         if plan.victims and self._fence():
             _say(tracked.key, (await deletion.mark(self._kube, plan.victims)).problems)
@@ -179,8 +185,10 @@ class Steering:
             await scale.scale(self._kube, target, replicas)
         except (ApiServerError, TargetError, scale.ConflictError) as error:
             self._telemetry.scaled(_word(error))
+            tracked.unanswered = replicas if isinstance(error, ApiServerError) else None
             raise
         self._telemetry.scaled("ok")
+        tracked.unanswered = None
         tracked.assumed = (target.resource_version, replicas)
 
     def _take_back(self, tracked: Tracked, target: TargetSeen) -> None:
@@ -238,6 +246,9 @@ class Steering:
         elif not tracked.restored:
             known = remembering.restore(known, now=now, replicas=replicas)
         tracked.restored = True
+        if tracked.unanswered == replicas:
+            # It was carried out after all: the number is ours, and nobody else's.
+            known, tracked.unanswered = remembering.adopt(known, replicas=replicas), None
         return known
 
     def _remember(self, tracked: Tracked, memory: Memory) -> None:
@@ -293,6 +304,11 @@ def _told(quantiles: startup.Quantiles) -> status.Startup:
 def _say(key: Key, problems: Sequence[str]) -> None:
     if problems:
         log.warning("pods not as decided", scaler=str(key), problems=list(problems[:3]), count=len(problems))
+
+
+def _lasts(error: ApiServerError) -> bool:
+    """Return whether it will be refused for as long as nobody mends it: no right, no room, an admission webhook."""
+    return 400 <= error.status < 500 and error.status not in (HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS)
 
 
 def _word(error: Exception) -> str:

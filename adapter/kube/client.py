@@ -9,6 +9,8 @@ import contextlib
 import math
 import os
 import socket
+import urllib.parse
+import urllib.request
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 from http import HTTPStatus
 from pathlib import Path
@@ -42,7 +44,8 @@ class Kube:
         self._renewed_at = -math.inf
         self._streams: set[aiohttp.ClientResponse] = set()
         self._connector = aiohttp.TCPConnector(limit=0, ssl=api.rest_client.ssl_context, socket_factory=_keepalive_socket)
-        api.configuration.client_session_kwargs = {"connector": self._connector}
+        # The environment's proxy is known by now; aiohttp would look for one, and for a netrc, in a thread at every request.
+        api.configuration.client_session_kwargs = {"connector": self._connector, "trust_env": False}
         api.user_agent = "leadtime"
 
     @classmethod
@@ -65,6 +68,7 @@ class Kube:
 
         try:
             await load()
+            settings.proxy = settings.proxy or _environment_proxy(settings.host)
             return cls(api_client.ApiClient(settings), load)
         except _UNUSABLE as exc:
             file = origin or incluster_config.SERVICE_TOKEN_FILENAME
@@ -158,8 +162,9 @@ class Kube:
         headers: Mapping[str, str],
         limits: aiohttp.ClientTimeout,
     ) -> tuple[aiohttp.ClientResponse, str]:
-        method, url, sent, body, _ = await self._api.param_serialize(
-            method, path, query_params=dict(query or {}), header_params=dict(headers), body=body, auth_settings=["BearerToken"]
+        # Without the body: it is plain data, and looking through it for models costs as much as all the rest.
+        method, url, sent, _, _ = await self._api.param_serialize(
+            method, path, query_params=dict(query or {}), header_params=dict(headers), auth_settings=["BearerToken"]
         )
         token = str(sent.get("authorization") or "").strip()  # a token file may end in a newline, a header may not
         if token:
@@ -193,6 +198,14 @@ def _origin(kubeconfig: str | None, context: str | None) -> str | None:
     if not any(Path(path).expanduser().is_file() for path in paths.split(os.pathsep) if path):
         raise ConfigError(paths, [Problem("", f"there is no such kubeconfig, and no service account's token at {token}")])
     return paths
+
+
+def _environment_proxy(url: str) -> str | None:
+    """Return the proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY ask for on the way to *url*."""
+    parts = urllib.parse.urlsplit(url)
+    if urllib.request.proxy_bypass(parts.hostname or ""):
+        return None
+    return urllib.request.getproxies().get(parts.scheme)
 
 
 class _Status(msgspec.Struct):

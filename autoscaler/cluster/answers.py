@@ -4,6 +4,7 @@ Absence is never a zero. When a read fails, the values of the last good one stay
 how old is too old is for the decision to say.
 """
 
+import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from adapter import quantity
 T = TypeVar("T")
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
 
+_REMEMBERED = 4096  # texts, so that what was read once is not read again
 _SHORT = 18  # digits: what int64 has, and more is hardly a metric
 
 
@@ -41,7 +43,7 @@ class _Described(msgspec.Struct, gc=False):
 
 class _ObjectItem(msgspec.Struct, gc=False, rename="camel"):
     described_object: _Described
-    timestamp: Time
+    timestamp: str
     value: str | int
 
 
@@ -50,7 +52,7 @@ class _ObjectList(msgspec.Struct, gc=False):
 
 
 class _ExternalItem(msgspec.Struct, gc=False):
-    timestamp: Time
+    timestamp: str
     value: str | int
 
 
@@ -65,22 +67,24 @@ _EXTERNAL = msgspec.json.Decoder(_ExternalList)
 def of_pods(body: bytes) -> Answer:
     """Return the values of a ``MetricValueList``, in either version, by pod. Raise `AnswerError` when there are none."""
     items = _given(_decoded(_OBJECTS, body).items)
-    values = {each.described_object.name: (milli(each.value), each.timestamp.timestamp()) for each in items}
+    values = {each.described_object.name: (milli(each.value), _unix(each.timestamp)) for each in items}
     return Answer(values=values, at=min(at for _, at in values.values()))
 
 
 def of_object(body: bytes) -> Answer:
     """Return the value of a ``MetricValueList`` of one object. Raise `AnswerError` when there is none."""
     item = _given(_decoded(_OBJECTS, body).items)[0]
-    return Answer(total_milli=milli(item.value), at=item.timestamp.timestamp())
+    return Answer(total_milli=milli(item.value), at=_unix(item.timestamp))
 
 
 def of_external(body: bytes) -> Answer:
     """Return the sum of an ``ExternalMetricValueList``'s series, as HPA adds them. Raise `AnswerError` when there are none."""
     items = _given(_decoded(_EXTERNAL, body).items)
-    return Answer(total_milli=sum(milli(each.value) for each in items), at=min(each.timestamp.timestamp() for each in items))
+    return Answer(total_milli=sum(milli(each.value) for each in items), at=min(_unix(each.timestamp) for each in items))
 
 
+# One collection has one time, and a fleet's values repeat: whole per cents, short queues.
+@functools.lru_cache(maxsize=_REMEMBERED)
 def milli(value: str | int) -> int:
     """Return a quantity in thousandths, rounded up as Kubernetes does. Raise `AnswerError` for what is no quantity."""
     if isinstance(value, int):
@@ -93,6 +97,14 @@ def milli(value: str | int) -> int:
         return math.ceil(quantity.parse(value) * 1000)
     except quantity.QuantityError as exc:
         raise AnswerError(str(exc)) from exc
+
+
+@functools.lru_cache(maxsize=_REMEMBERED)
+def _unix(stamp: str) -> float:
+    try:
+        return msgspec.convert(stamp, Time).timestamp()
+    except msgspec.ValidationError as exc:
+        raise AnswerError(f"what came is no list of values: {stamp[:40]!r} as a timestamp: {exc}") from exc
 
 
 def _given(items: list[T] | None) -> list[T]:

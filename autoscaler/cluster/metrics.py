@@ -29,6 +29,7 @@ _CUSTOM = "custom.metrics.k8s.io"
 _EXTERNAL = "external.metrics.k8s.io"
 _VERSIONS = {_CUSTOM: ("v1beta2", "v1beta1"), _EXTERNAL: ("v1beta1",)}  # that we read, the better one first
 
+_EACH_S = 0.02  # of the time between two reads for each metric: however many there are, we read 50 a second at most
 _DUTY = 20  # a read that takes a second is made every 20 s: at most a twentieth of a provider's time is ours
 _LONGEST_PAUSE_S = 15.0  # whatever happened: a value must not grow stale because one read was slow
 _UNREAD = Answer(why="it has not been read yet", tried=False)
@@ -126,7 +127,7 @@ class Metrics:
     def _pause_s(self, took_s: float, failures: int) -> float:
         """Return how long to wait until a metric is read again; not everything that fails together tries again together."""
         if not failures:
-            return max(self.pace_s, min(_LONGEST_PAUSE_S, _DUTY * took_s))
+            return max(self.pace_s, min(_LONGEST_PAUSE_S, max(_DUTY * took_s, _EACH_S * len(self._reads))))
         full = min(_LONGEST_PAUSE_S, self.pace_s * 2.0 ** min(failures, 10))
         return full * (1.0 - self.jitter() / 4.0)
 

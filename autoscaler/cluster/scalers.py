@@ -41,14 +41,13 @@ class _Arrived:
 
 
 class _Kept:
-    """A document: bytes until somebody asks for it."""
+    """A document, kept as bytes: it is read once a change, and as plain data it would take three times the memory."""
 
-    __slots__ = ("_document", "_raw", "metadata")
+    __slots__ = ("_raw", "metadata")
 
     def __init__(self, arrived: _Arrived) -> None:
         self.metadata = arrived.metadata
         self._raw = bytes(arrived.raw)  # a copy: the page that it came in need not stay
-        self._document: Mapping[str, Any] | None = None
 
     @property
     def uid(self) -> str:
@@ -58,9 +57,8 @@ class _Kept:
     @property
     def document(self) -> Mapping[str, Any]:
         """Return the document as plain data."""
-        if self._document is None:
-            self._document, self._raw = msgspec.json.decode(self._raw), b""
-        return self._document
+        document: Mapping[str, Any] = msgspec.json.decode(self._raw)
+        return document
 
 
 @dataclass(slots=True, kw_only=True)

@@ -56,6 +56,8 @@ _ALARMING = {
     conditions.Type.CONFLICT: (conditions.TRUE,),
     conditions.Type.CAPACITY_BLOCKED: (conditions.TRUE,),
 }
+#: And those that say well, but not for a good reason.
+_TROUBLING = frozenset({conditions.Ready.MEMORY_CORRUPTED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +108,17 @@ def of_conditions(now: Sequence[Mapping[str, Any]], before: Sequence[Mapping[str
     """Yield what became of the conditions: a warning for one that turns bad or bad in another way, a word when it is well again."""
     last = {condition["type"]: condition for condition in before}
     for condition in now:
-        bad = _ALARMING.get(condition["type"], ())
         previous = last.get(condition["type"])
-        was_bad = previous is not None and previous["status"] in bad
-        if condition["status"] in bad:
+        was_bad = previous is not None and _is_bad(previous)
+        if _is_bad(condition):
             if not was_bad or previous is None or previous["reason"] != condition["reason"]:
                 yield _of_condition(WARNING, condition)
         elif was_bad:
             yield _of_condition(NORMAL, condition)
+
+
+def _is_bad(condition: Mapping[str, Any]) -> bool:
+    return condition["status"] in _ALARMING.get(condition["type"], ()) or condition["reason"] in _TROUBLING
 
 
 def _of_condition(kind: str, condition: Mapping[str, Any]) -> Event:

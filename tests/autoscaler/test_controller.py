@@ -126,6 +126,28 @@ async def test_a_write_of_ours_whose_answer_is_lost_is_not_taken_for_somebody_el
     assert (here.condition("Ready")["reason"], here.condition("Conflict")["status"]) == ("Ready", "False")
 
 
+@pytest.mark.parametrize(("status", "grows"), [(403, True), (413, True), (500, False), (0, False)])
+async def test_a_memory_that_may_not_be_written_keeps_nobody_waiting_and_one_that_will_be_is_waited_for(
+    status: int, grows: bool
+) -> None:
+    here = Town()
+    here.deploy("qwen", 2)
+    here.apply(town.scaler())
+    here.metrics.per_pod = 25.0
+    request = here.client.request
+
+    async def refusing(method: str, path: str, **more: object) -> bytes:
+        if "configmaps" in path and method != "GET":
+            raise town.refused(status)
+        return await request(method, path, **more)  # type: ignore[arg-type]
+
+    here.client.request = refusing  # type: ignore[method-assign]
+
+    await here.steered(4.0)
+
+    assert (here.replicas() > 2) == grows
+
+
 async def test_every_problem_of_an_object_is_in_its_condition_and_its_target_is_left_alone() -> None:
     here = Town()
     here.deploy("qwen", 2)
@@ -347,3 +369,15 @@ async def test_a_scaler_that_is_deleted_is_forgotten() -> None:
 
 def test_the_in_memory_world_is_the_sandboxes_own() -> None:
     assert inmemory.World().verbs.registry.find("apps", "v1", "deployments") is not None
+
+
+async def test_however_many_scalers_are_taken_over_it_is_said_once_what_is_to_be_read() -> None:
+    here = Town()
+    for number in range(100):
+        here.apply(town.scaler(f"scaler-{number}", f"target-{number}"))
+    told: list[int] = []
+    here.metrics.wanted = lambda wanted: told.append(len(wanted))  # type: ignore[method-assign]
+
+    await here.steered(0.5)
+
+    assert told == [1]  # all of them want the same metric

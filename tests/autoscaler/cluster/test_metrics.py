@@ -153,6 +153,15 @@ async def test_a_quick_metric_is_read_at_the_pace_and_a_slow_one_in_proportion(p
     assert provider.times(path) == [0.0, 10.5, 21.0]  # half a second each, and twenty times that between
 
 
+async def test_many_metrics_are_read_less_often_so_that_all_of_them_cost_no_more(provider: Provider, metrics: Metrics) -> None:
+    metrics.wanted({(f"team-{number}", QUEUE) for number in range(99)} | {("shop", QUEUE)})
+
+    async with running(metrics.run()):
+        await asyncio.sleep(5.0)
+
+    assert provider.times(QUEUE_PATH) == [0.0, 2.0, 4.0]  # 100 metrics, 50 reads a second
+
+
 async def test_one_slow_read_does_not_let_a_value_grow_stale(provider: Provider, metrics: Metrics) -> None:
     provider.delays[QUEUE_PATH] = 4.0
     metrics.wanted({("shop", QUEUE)})

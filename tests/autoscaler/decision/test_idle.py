@@ -62,6 +62,15 @@ def test_the_floor_is_not_the_minimum() -> None:
     assert (back.replicas, back.reason) == (3, Rule.MIN)
 
 
+def test_work_is_not_rest_where_no_silence_is_waited_for() -> None:
+    at_once = Behavior(down=Direction(window_s=0))
+    life = resting(replace(RESTING, min_replicas=3, idle=Idle(after_s=0.0), behavior=at_once), 3)
+
+    working = life.tick(1.0)
+
+    assert (working.replicas, working.reason) == (3, Rule.MIN)
+
+
 def test_rest_waits_for_no_window_and_no_rate() -> None:
     slow = Behavior(down=Direction(window_s=3600, rates=()))
     life = resting(replace(RESTING, behavior=slow), 5)
