@@ -6,6 +6,7 @@ long in proportion, and what fails ever more seldom.
 
 import asyncio
 import dataclasses
+import math
 import random
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
@@ -55,6 +56,7 @@ class _Read:
 
     answer: Answer = _UNREAD
     failures: int = 0
+    took_s: float = math.inf
     task: asyncio.Task[None] | None = None
 
 
@@ -122,7 +124,9 @@ class Metrics:
                 await self._read(namespace, query, read)
                 took_s = loop.time() - began
             self.on_read(namespace, query.metric)
-            await asyncio.sleep(self._pause_s(took_s, read.failures))
+            # By the quicker of the last two: one slow read is a provider that begins, or a moment's load.
+            await asyncio.sleep(self._pause_s(min(took_s, read.took_s), read.failures))
+            read.took_s = took_s
 
     def _pause_s(self, took_s: float, failures: int) -> float:
         """Return how long to wait until a metric is read again; not everything that fails together tries again together."""

@@ -7,10 +7,16 @@ from autoscaler.decision.trail import Trail
 
 
 def serving(observation: Observation, expected: int | None, remembered: int | None) -> int:
-    """Return how many replicas are to serve as things stand: as remembered, or all but the warm where that is void."""
+    """Return how many replicas are to serve as things stand: as remembered, or all but the warm where that is void.
+
+    Where every pod is held back nobody has passed their gates yet: they were not chosen to be warm, and all of them are to serve.
+    """
+    pods = observation.pods
     if remembered is not None and observation.replicas == expected:
         return remembered
-    return max(0, observation.replicas - observation.pods.warm_ready - observation.pods.warm_starting)
+    if not pods.ready + pods.starting:
+        return observation.replicas
+    return max(0, observation.replicas - pods.warm_ready - pods.warm_starting)
 
 
 def promote(trail: Trail, observation: Observation, *, wanted: int, current: int, cap: int) -> int:

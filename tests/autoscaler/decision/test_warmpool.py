@@ -121,6 +121,13 @@ def test_after_a_change_by_somebody_else_all_but_the_warm_serve() -> None:
     assert warmpool.serving(seen, expected=None, remembered=None) == 3
 
 
+def test_pods_whose_gates_nobody_has_passed_yet_were_not_chosen_to_be_warm() -> None:
+    life = settled(2)
+    adopted = replace(life.observe(7.5), replicas=8, status_replicas=8, pods=Pods(warm_ready=8))
+
+    assert warmpool.serving(adopted, None, None) == 8
+
+
 def test_without_a_pool_what_was_kept_warm_goes_and_it_says_so() -> None:
     life = settled(2)
     life.policy = loop.AUTO
