@@ -7,9 +7,9 @@ pods are promoted first, because that costs a second and the load is there now, 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from autoscaler.cluster.seen import PodSeen, Pool, TargetSeen
 from autoscaler.decision.model import Decision
 from autoscaler.resource.scaler import ROUTED, Mechanism
+from autoscaler.seen import PodSeen, Pool, TargetSeen
 
 #: The field manager of everything that we write: managedFields tell by it what is ours.
 MANAGER = "leadtime"

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import structlog
 
+from adapter import running
 from adapter.errors import ApiServerError
 from adapter.kube.client import Kube
 from autoscaler.cluster import scale
@@ -111,8 +112,8 @@ class Controller:
         await self._memories.load()
         async with asyncio.TaskGroup() as group:
             self._group = group
-            group.create_task(self._memories.run(), name="write memories")
-            group.create_task(self._reporting.run(), name="write status")
+            for name, part in (("write memories", self._memories.run), ("write status", self._reporting.run)):
+                group.create_task(running.keep_running(name, part), name=name)
             self._view.scalers.on_change = self._changed
             self._view.metrics.on_read = self._read
             self._view.targets.on_change = self._target_changed

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 
 from autoscaler.cluster.answers import Answer
-from autoscaler.cluster.seen import PodSeen, Pool, TargetSeen
 from autoscaler.decision.model import (
     Forecast,
     ForeignWrite,
@@ -23,6 +22,7 @@ from autoscaler.decision.model import (
 )
 from autoscaler.decision.startup import Quantiles
 from autoscaler.resource.scaler import ROUTED, Mechanism, Scaler
+from autoscaler.seen import PodSeen, Pool, TargetSeen
 
 YOUNG_S = 20.0
 """A pod that has been ready for less has not had its share of the load yet."""

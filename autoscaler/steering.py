@@ -14,7 +14,6 @@ from autoscaler import actuate, observe
 from autoscaler.cluster import deletion, routing, scale
 from autoscaler.cluster.answers import Answer
 from autoscaler.cluster.memories import Memories, StorageError, Stored
-from autoscaler.cluster.seen import PodSeen, Pool, TargetSeen
 from autoscaler.cluster.view import View
 from autoscaler.decision import memory as remembering
 from autoscaler.decision import pipeline, schedule, startup
@@ -25,6 +24,7 @@ from autoscaler.report.record import Recorder
 from autoscaler.report.telemetry import Telemetry
 from autoscaler.reporting import Decided, Reporting
 from autoscaler.resource.scaler import Key, Mechanism, Scaler
+from autoscaler.seen import PodSeen, Pool, TargetSeen
 
 log = structlog.get_logger("autoscaler")
 

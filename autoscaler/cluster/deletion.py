@@ -10,7 +10,7 @@ from autoscaler.actuate import MANAGER
 from autoscaler.cluster import podpatches
 from autoscaler.cluster.podpatches import Outcome, PodPatch
 from autoscaler.cluster.requests import Requests
-from autoscaler.cluster.seen import PodSeen
+from autoscaler.seen import PodSeen
 
 DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 

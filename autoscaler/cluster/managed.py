@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 
-from autoscaler.cluster.seen import Writer
+from autoscaler.seen import Writer
 
 _REPLICAS = "f:replicas"
 _DELETION_COST = "f:controller.kubernetes.io/pod-deletion-cost"

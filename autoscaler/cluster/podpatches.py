@@ -9,7 +9,7 @@ from typing import Any
 from adapter.errors import ApiServerError
 from autoscaler.actuate import MANAGER
 from autoscaler.cluster.requests import MERGE_PATCH, Requests
-from autoscaler.cluster.seen import PodSeen
+from autoscaler.seen import PodSeen
 
 _AT_ONCE = 8  # for one target; a fleet's worth of them must not take the API server's share from everybody else
 _TIMEOUT_S = 5.0

@@ -15,9 +15,9 @@ from adapter.kube.watch import Health, Pacing, Reads
 from autoscaler.cluster import managed
 from autoscaler.cluster.containers import PodSpec
 from autoscaler.cluster.mirror import Mirror
-from autoscaler.cluster.seen import PodSeen
 from autoscaler.decision.startup import Sample
 from autoscaler.resource.scaler import ROUTED
+from autoscaler.seen import PodSeen
 
 _LIVE = "status.phase!=Failed,status.phase!=Succeeded"
 _DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"

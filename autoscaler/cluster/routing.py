@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from autoscaler.cluster import podpatches
 from autoscaler.cluster.podpatches import Outcome, PodPatch
 from autoscaler.cluster.requests import STRATEGIC_PATCH, Requests
-from autoscaler.cluster.seen import PodSeen
 from autoscaler.resource.scaler import ROUTED, Mechanism
+from autoscaler.seen import PodSeen
 
 
 async def promote(kube: Requests, pods: Sequence[PodSeen], mechanism: Mechanism, *, now: float) -> Outcome:

@@ -7,8 +7,8 @@ import msgspec
 from adapter.errors import ApiServerError
 from autoscaler.actuate import MANAGER
 from autoscaler.cluster.requests import MERGE_PATCH, Requests
-from autoscaler.cluster.seen import TargetSeen
 from autoscaler.errors import AutoscalerError, TargetError
+from autoscaler.seen import TargetSeen
 
 _TIMEOUT_S = 5.0  # an API server that takes longer is in no state to be asked again at once
 

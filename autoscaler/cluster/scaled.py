@@ -13,10 +13,10 @@ import msgspec
 from adapter import selector
 from adapter.errors import ApiServerError
 from autoscaler.cluster import managed, workloads
-from autoscaler.cluster.seen import TargetSeen, Writer
 from autoscaler.cluster.workloads import Condition, Template
 from autoscaler.errors import TargetError
 from autoscaler.resource.scaler import TargetRef
+from autoscaler.seen import TargetSeen, Writer
 
 _LWS = "leaderworkerset.sigs.k8s.io"
 _LWS_GROUP = "leaderworkerset.x-k8s.io"

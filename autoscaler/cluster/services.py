@@ -9,8 +9,8 @@ import msgspec
 from adapter import selector
 from adapter.kube.watch import Health, Pacing, Reads
 from autoscaler.cluster.mirror import Mirror
-from autoscaler.cluster.seen import Pool, TargetSeen
 from autoscaler.resource.scaler import ROUTED, Mechanism, TargetRef
+from autoscaler.seen import Pool, TargetSeen
 
 _ASKED = f'{ROUTED}: "true"'
 

@@ -12,10 +12,10 @@ from autoscaler.cluster import scaled, workloads
 from autoscaler.cluster.discovery import Discovery
 from autoscaler.cluster.mirror import Mirror
 from autoscaler.cluster.scaled import Beyond, Scale
-from autoscaler.cluster.seen import TargetSeen
 from autoscaler.cluster.workloads import Kept, Workload
 from autoscaler.errors import TargetError
 from autoscaler.resource.scaler import TargetRef
+from autoscaler.seen import TargetSeen
 
 _TIMEOUT_S = 5.0
 

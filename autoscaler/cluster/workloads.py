@@ -13,8 +13,8 @@ import msgspec
 from adapter import selector
 from autoscaler.cluster import managed
 from autoscaler.cluster.containers import PodSpec
-from autoscaler.cluster.seen import TargetSeen, Writer
 from autoscaler.resource.scaler import TargetRef
+from autoscaler.seen import TargetSeen, Writer
 
 API_VERSION = "apps/v1"
 ROOT = f"/apis/{API_VERSION}"

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from adapter import snapshot
-from autoscaler.cluster.seen import Pool
 from autoscaler.decision.model import Decision, Memory, Observation, Rule, Step
 from autoscaler.report import narrate
 from autoscaler.report.counterfactual import Otherwise
 from autoscaler.resource.scaler import Scaler
+from autoscaler.seen import Pool
 
 #: How many changes of mind are kept, the newest first.
 TRAIL = 32

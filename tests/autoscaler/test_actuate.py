@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from autoscaler import actuate
 from autoscaler.actuate import Plan
-from autoscaler.cluster.seen import PodSeen, Pool, TargetSeen
 from autoscaler.decision.model import Decision, Rule
 from autoscaler.resource.scaler import ROUTED, Mechanism, TargetRef
+from autoscaler.seen import PodSeen, Pool, TargetSeen
 
 LABEL = Pool(mechanism=Mechanism.LABEL, why="")
 GATE = Pool(mechanism=Mechanism.GATE, why="")

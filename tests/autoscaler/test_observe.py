@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from autoscaler import observe
 from autoscaler.cluster.answers import Answer
-from autoscaler.cluster.seen import PodSeen, Pool, TargetSeen
 from autoscaler.decision.model import Kind, Observation, Policy, Reading, ScheduleState, Signal, Source, TargetType
 from autoscaler.decision.startup import Quantiles
 from autoscaler.resource.scaler import ROUTED, Key, Mechanism, Query, Scaler, TargetRef
+from autoscaler.seen import PodSeen, Pool, TargetSeen
 
 NOW = 1_800_000_000.0
 

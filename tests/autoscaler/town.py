@@ -13,13 +13,13 @@ import yaml
 from adapter.errors import ApiServerError
 from autoscaler.cluster.answers import Answer
 from autoscaler.cluster.memories import Memories
-from autoscaler.cluster.seen import PodSeen, Pool, TargetSeen
 from autoscaler.controller import Controller
 from autoscaler.decision.startup import Sample
 from autoscaler.errors import TargetError
 from autoscaler.report.telemetry import Telemetry
 from autoscaler.resource.scaler import Key, Mechanism, Query, TargetRef
 from autoscaler.sandbox import scenery
+from autoscaler.seen import PodSeen, Pool, TargetSeen
 from autoscaler.settings import Pace
 from tests.autoscaler import inmemory
 

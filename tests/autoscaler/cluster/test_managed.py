@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoscaler.cluster import managed
-from autoscaler.cluster.seen import Writer
+from autoscaler.seen import Writer
 
 TEMPLATE = {
     "f:template": {

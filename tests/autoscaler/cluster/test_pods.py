@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from adapter import selector
 from autoscaler.cluster import pods
 from autoscaler.cluster.pods import Pods
-from autoscaler.cluster.seen import PodSeen
 from autoscaler.decision.startup import Sample
 from autoscaler.resource.scaler import ROUTED
+from autoscaler.seen import PodSeen
 from tests.autoscaler.cluster.feeding import Feed, Unreachable
 
 T0 = 1_790_000_000.0  # 2026-09-21T14:13:20Z

@@ -9,9 +9,9 @@ import pytest
 from adapter.errors import ApiServerError
 from autoscaler.cluster import scaled
 from autoscaler.cluster.scaled import Beyond
-from autoscaler.cluster.seen import TargetSeen, Writer
 from autoscaler.errors import TargetError
 from autoscaler.resource.scaler import TargetRef
+from autoscaler.seen import TargetSeen, Writer
 
 ROLLOUT = TargetRef("argoproj.io/v1alpha1", "Rollout", "web")
 LWS = TargetRef("leaderworkerset.x-k8s.io/v1", "LeaderWorkerSet", "big")

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from autoscaler.cluster.seen import Pool, TargetSeen
 from autoscaler.cluster.services import Services
 from autoscaler.resource.scaler import ROUTED, Mechanism, TargetRef
+from autoscaler.seen import Pool, TargetSeen
 from tests.autoscaler.cluster.feeding import Feed, Unreachable
 
 

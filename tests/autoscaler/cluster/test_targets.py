@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from autoscaler.cluster.seen import TargetSeen, Writer
 from autoscaler.cluster.targets import Targets
 from autoscaler.resource.scaler import ROUTED, TargetRef
+from autoscaler.seen import TargetSeen, Writer
 from tests.autoscaler.cluster.feeding import Feed, Unreachable
 
 WEB = TargetRef("apps/v1", "Deployment", "web")

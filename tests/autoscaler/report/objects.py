@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from autoscaler.cluster.seen import Pool
 from autoscaler.decision.model import Record
 from autoscaler.report import conditions, counterfactual, status
 from autoscaler.resource.scaler import Key, Mechanism, Scaler, TargetRef
+from autoscaler.seen import Pool
 from tests.autoscaler.report import histories
 
 SCALER = Scaler(

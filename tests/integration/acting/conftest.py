@@ -9,11 +9,11 @@ import yaml
 
 from adapter.kube.client import Kube
 from autoscaler.cluster import pods as watched
-from autoscaler.cluster.seen import PodSeen, TargetSeen
 from autoscaler.cluster.targets import Targets
 from autoscaler.resource.scaler import TargetRef
 from autoscaler.sandbox import cluster, scenery
 from autoscaler.sandbox.objects import Obj, is_deleting
+from autoscaler.seen import PodSeen, TargetSeen
 from tests.cluster import waiting
 from tests.integration.contract.client import Api, Server
 

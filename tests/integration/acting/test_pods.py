@@ -8,9 +8,9 @@ import pytest
 
 from autoscaler import actuate
 from autoscaler.cluster import deletion, routing, scale
-from autoscaler.cluster.seen import PodSeen, Pool
 from autoscaler.decision.model import Decision, Rule
 from autoscaler.resource.scaler import ROUTED, Mechanism
+from autoscaler.seen import PodSeen, Pool
 from tests.cluster import waiting
 from tests.integration.acting.conftest import NAMESPACE, World
 from tests.integration.contract.documents import apps, core, deployment

@@ -8,11 +8,11 @@ from adapter.kube.client import Kube
 from autoscaler import observe
 from autoscaler.cluster.metrics import Metrics
 from autoscaler.cluster.pods import Pods
-from autoscaler.cluster.seen import Pool
 from autoscaler.cluster.targets import Targets
 from autoscaler.decision.model import Kind, Policy, Signal, Source
 from autoscaler.resource.scaler import Key, Mechanism, Query, Scaler, TargetRef
 from autoscaler.sandbox import stage
+from autoscaler.seen import Pool
 from tests.integration.kube.waiting import eventually, running
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -9,11 +9,11 @@ from adapter.kube.watch import Pacing
 from autoscaler.cluster.hpas import Hpas
 from autoscaler.cluster.nodes import Nodes
 from autoscaler.cluster.pods import Pods
-from autoscaler.cluster.seen import PodSeen
 from autoscaler.cluster.services import Services
 from autoscaler.cluster.targets import Targets
 from autoscaler.resource.scaler import ROUTED, Mechanism, TargetRef
 from autoscaler.sandbox import cluster
+from autoscaler.seen import PodSeen
 from tests.integration.cluster.conftest import NAMESPACE
 from tests.integration.contract.client import Api
 from tests.integration.contract.documents import STARTUP, apps, core, deployment, pod

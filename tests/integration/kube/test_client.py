@@ -302,3 +302,24 @@ async def test_a_kubeconfig_that_cannot_be_used_is_the_users_to_fix_and_shows_no
 async def test_an_unknown_context_is_named(server: FakeApiServer, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="object with name elsewhere"):
         await Kube.connect(server.kubeconfig(tmp_path), "elsewhere")
+
+
+async def test_the_environments_proxy_is_the_way_to_the_server(
+    server: FakeApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = server.url
+    monkeypatch.setattr(FakeApiServer, "url", "http://apiserver.example")
+    kubeconfig = server.kubeconfig(tmp_path)
+    monkeypatch.setenv("http_proxy", elsewhere)
+    monkeypatch.setenv("no_proxy", "")
+    through = await Kube.connect(kubeconfig)
+    monkeypatch.setenv("no_proxy", "apiserver.example")
+    past = await Kube.connect(kubeconfig)
+
+    await through.request("GET", PODS)
+    with pytest.raises(ApiServerError, match="Cannot connect"):
+        await past.request("GET", PODS)
+
+    assert [seen.headers["Host"] for seen in server.seen] == ["apiserver.example"]
+    await through.close()
+    await past.close()
