@@ -15,6 +15,7 @@ from autoscaler.sandbox.store import CompactedError, Event, Store
 BOOKMARK_S = 60.0
 _BOOKMARK_BEFORE_END_S = 2.0  # a client that is about to be cut off learns where to resume
 _LONGEST_S = 1800.0  # a watch without a timeout of its own ends after this long, as the API server's does
+_DEFINITIONS = "customresourcedefinitions.apiextensions.k8s.io"
 _INITIAL_END = {"k8s.io/initial-events-end": "true"}
 
 
@@ -36,13 +37,18 @@ async def stream(http: web.BaseRequest, store: Store, wanted: Request) -> web.St
     response.enable_chunked_encoding()
     await response.prepare(http)
     woken = asyncio.Event()
-    unsubscribe = store.subscribe(wanted.chosen.kind.resource, lambda _resource, _event: woken.set())
+    kind = wanted.chosen.kind
+    subscriptions = [
+        store.subscribe(resource, lambda _resource, _event: woken.set())
+        for resource in (kind.resource, *([_DEFINITIONS] if kind.custom else []))
+    ]
     try:
         await _stream(response, store, wanted, woken)
     except ConnectionError:
         return response  # the client is gone, and nobody is left to tell
     finally:
-        unsubscribe()
+        for unsubscribe in subscriptions:
+            unsubscribe()
     await response.write_eof()
     return response
 
@@ -70,7 +76,7 @@ async def _stream(response: web.StreamResponse, store: Store, wanted: Request, w
             revision = events[-1].revision
         await _send(response, [said for event in events if (said := _said(event, wanted.chosen, show))])
         now = loop.time()
-        if now >= ends_at:
+        if now >= ends_at or not _served(store, wanted):
             return
         if wanted.bookmarks and now >= bookmark_at:
             revision = store.revision  # every event of ours up to here has been sent
@@ -82,6 +88,12 @@ async def _stream(response: web.StreamResponse, store: Store, wanted: Request, w
                 await woken.wait()
         except TimeoutError:
             continue
+
+
+def _served(store: Store, wanted: Request) -> bool:
+    """Return whether the kind is still there: with its definition, a custom kind's watches end."""
+    kind = wanted.chosen.kind
+    return not kind.custom or store.get(_DEFINITIONS, "", kind.resource) is not None
 
 
 def _next_bookmark(now: float, ends_at: float) -> float:

@@ -71,9 +71,9 @@ async def test_every_scaler_is_remembered_by_the_next_leader(recommending: World
 
 
 async def test_more_config_maps_than_the_role_names_are_refused_out_loud(recommending: World) -> None:
-    more = Memories(recommending.kube, "leadtime", shards=33)
+    more = Memories(recommending.kube, "leadtime", shards=65)
 
-    with pytest.raises(ApiServerError, match="leadtime-memory-32") as caught:
+    with pytest.raises(ApiServerError, match="leadtime-memory-64") as caught:
         await more.load()
 
     assert caught.value.status == 403
