@@ -12,7 +12,7 @@ from rich.table import Table
 from benchmarks.load import ROOT
 from tests.cluster import build
 
-_NAMES = ("adapter_collect", "adapter_reads", "adapter_hpas")
+_NAMES = ("adapter_collect", "adapter_reads", "adapter_hpas", "control_loop")
 #: What must be built beside the control plane.
 _PEERS = ("prometheus-adapter",)
 

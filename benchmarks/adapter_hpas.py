@@ -26,17 +26,18 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 from rich.table import Table
 
-from benchmarks import claims, exporter, ours, pods, procfs
+from benchmarks import claims, exporter, ours, pods, procfs, rivals
 from benchmarks.claims import Claim, say
 from tests.cluster import access, controlplane, prometheus, waiting
 from tests.cluster.controlplane import ControlPlane
 
-METRICS = ("DCGM_FI_DEV_GPU_UTIL", "inference_queue_size")
+#: What both metrics may come to before a second replica is asked for; they do not.
+_TARGETS = {"DCGM_FI_DEV_GPU_UTIL": "70", "inference_queue_size": "10"}
+METRICS = tuple(_TARGETS)
 NAMESPACE = "benchmark"
 _HPAS = 1000
 _COLLECT_S = 15.0  # as shipped
 _WINDOW_S = 60.0
-_BATCH = 250
 _GROUP = "custom.metrics.k8s.io"
 
 
@@ -64,7 +65,7 @@ def run(*, quick: bool) -> claims.Outcome:
             say(f"{window_s:.0f} s without HPAs …")
             before = _count(source, own, audit, window_s)
             say(f"creating {count} HPAs …")
-            _create(plane, [_hpa(number) for number in range(count)])
+            rivals.create(plane, [rivals.hpa(f"engine-{number}", NAMESPACE, _TARGETS, max_replicas=2) for number in range(count)])
             failing = _wait_scaling(plane, count)
             say(f"{window_s:.0f} s with {count} HPAs …")
             during = _count(source, own, audit, window_s)
@@ -91,7 +92,7 @@ def _world(folder: Path, count: int) -> Iterator[tuple[ControlPlane, prometheus.
         pods.add_nodes(plane, count)
         plane.kubectl("create", "namespace", NAMESPACE)
         say(f"creating {count} Deployments …")
-        _create(plane, [pods.deployment(f"engine-{number}", NAMESPACE, 1) for number in range(count)])
+        rivals.create(plane, [pods.deployment(f"engine-{number}", NAMESPACE, 1) for number in range(count)])
         pages = running.enter_context(exporter.start(folder))
         pages.show(pods.wait_ready(plane, NAMESPACE, count))
         # Scraped as often as the adapter asks.
@@ -174,32 +175,6 @@ def _refused(own: ours.Ours) -> int:
     counted = own.telemetry()
     codes = ((dict(labels), value) for (name, labels), value in counted.items() if name == "leadtime_adapter_requests_total")
     return int(sum(value for labels, value in codes if labels["kind"] == "custom" and labels["code"] != "200"))
-
-
-def _create(cluster: access.Cluster, documents: list[dict[str, Any]]) -> None:
-    for first in range(0, len(documents), _BATCH):
-        text = yaml.dump_all(documents[first : first + _BATCH], Dumper=yaml.CSafeDumper)
-        cluster.kubectl("create", "--filename=-", input=text)
-
-
-def _hpa(number: int) -> dict[str, Any]:
-    """Return an HPA that both of its metrics leave at one replica."""
-    name = f"engine-{number}"
-    targets = dict(zip(METRICS, ("70", "10"), strict=True))
-    return {
-        "apiVersion": "autoscaling/v2",
-        "kind": "HorizontalPodAutoscaler",
-        "metadata": {"name": name, "namespace": NAMESPACE},
-        "spec": {
-            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
-            "minReplicas": 1,
-            "maxReplicas": 2,
-            "metrics": [
-                {"type": "Pods", "pods": {"metric": {"name": metric}, "target": {"type": "AverageValue", "averageValue": target}}}
-                for metric, target in targets.items()
-            ],
-        },
-    }
 
 
 def _wait_scaling(plane: ControlPlane, count: int) -> list[str]:
