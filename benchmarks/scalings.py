@@ -16,6 +16,7 @@ from tests.cluster import waiting
 from tests.cluster.controlplane import ControlPlane
 
 _WATCH_S = 3600
+_STOP_S = 5.0
 
 
 class _Metadata(msgspec.Struct, rename="camel"):
@@ -106,14 +107,12 @@ def watch(plane: ControlPlane, namespace: str) -> Iterator[Scalings]:
     connection.request("GET", path)
     listed = _LIST.decode(connection.getresponse().read())
     found = Scalings(before={each.metadata.name: each.spec.replicas for each in listed.items})
-    answer = _events(connection, path, listed.metadata.resource_version)
     stopping = threading.Event()
 
     def follow() -> None:
         try:
-            for line in answer:
-                found.take(_EVENT.decode(line).object, time.monotonic())
-            raise EOFError(f"{path}: the API server has ended the watch")
+            for seen in _events(connection, path, listed.metadata.resource_version):
+                found.take(seen, time.monotonic())
         except Exception as error:  # noqa: BLE001 - it is raised where the scalings are waited for
             if not stopping.is_set():
                 found.problem = error
@@ -125,15 +124,21 @@ def watch(plane: ControlPlane, namespace: str) -> Iterator[Scalings]:
     finally:
         stopping.set()
         if connection.sock is not None:
-            connection.sock.shutdown(socket.SHUT_RDWR)  # the thread reads its end
-        thread.join()
+            connection.auto_open = 0  # the thread reads the end of the connection, and does not begin another
+            connection.sock.shutdown(socket.SHUT_RDWR)
+        thread.join(_STOP_S)
         connection.close()
 
 
-def _events(connection: http.client.HTTPSConnection, path: str, version: str) -> http.client.HTTPResponse:
-    query = {"watch": "true", "resourceVersion": version, "timeoutSeconds": str(_WATCH_S)}
-    connection.request("GET", f"{path}?{urllib.parse.urlencode(query)}")
-    return connection.getresponse()
+def _events(connection: http.client.HTTPSConnection, path: str, version: str) -> Iterator[_Deployment]:
+    """Iterate over what happens after *version*. A busy API server ends watches that are slow: then it goes on with another."""
+    while True:
+        query = {"watch": "true", "resourceVersion": version, "timeoutSeconds": str(_WATCH_S)}
+        connection.request("GET", f"{path}?{urllib.parse.urlencode(query)}")
+        for line in connection.getresponse():
+            seen = _EVENT.decode(line).object
+            version = seen.metadata.resource_version
+            yield seen
 
 
 def _connect(plane: ControlPlane) -> http.client.HTTPSConnection:
