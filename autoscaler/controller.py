@@ -86,7 +86,8 @@ class Controller:
         self._memories = memories
         self._telemetry = telemetry
         self._pace = pace
-        self._reporting = Reporting(kube, telemetry=telemetry, fence=fence, pace=pace, clock=clock)
+        self._acting = 0  # scalers whose last decision is being carried out
+        self._reporting = Reporting(kube, telemetry=telemetry, fence=fence, pace=pace, acting=lambda: self._acting, clock=clock)
         self._steering = Steering(
             kube,
             view=view,
@@ -109,6 +110,7 @@ class Controller:
     async def lead(self) -> None:
         """Steer until cancelled; then write down what is remembered, for whoever leads next."""
         self._slots, self._claims, self._queue, self._readers = {}, {}, [], {}
+        self._acting = 0
         await self._memories.load()
         async with asyncio.TaskGroup() as group:
             self._group = group
@@ -322,6 +324,7 @@ class Controller:
 
     def _start(self, slot: _Slot, work: Coroutine[object, object, None]) -> None:
         slot.busy = True
+        self._acting += 1
         self._group.create_task(self._alone(slot, work), name=f"act on {slot.tracked.key}")
 
     async def _alone(self, slot: _Slot, work: Coroutine[object, object, None]) -> None:
@@ -338,6 +341,7 @@ class Controller:
             self._broken(tracked, error)
         finally:
             slot.busy = False
+            self._acting -= 1
         if self._slots.get(tracked.key) is slot:
             self._schedule(slot, self._next(slot))
 

@@ -30,6 +30,9 @@ log = structlog.get_logger("autoscaler")
 _WRITERS = 4  # at once; setting replicas has its own way to the API server, and goes first
 _EACH_S = 0.04  # of the status period for each scaler: 5,000 of them are refreshed in 200 s, with 25 writes a second
 _AGAIN_S = 5.0
+_CROWD = 16  # targets that are being changed at once: then words wait, so that the API server has time for the replicas
+_COURTESY_S = 10.0  # but not for longer than this
+_LOOK_S = 0.1
 _TIMEOUT_S = 10.0
 
 
@@ -60,17 +63,26 @@ class _Told:
 
 
 class Reporting:
-    """Writes status and events of the scalers. *fence* is asked before each write."""
+    """Writes status and events of the scalers. *fence* is asked before each write; *acting* is how many targets are changing."""
 
     def __init__(
-        self, kube: Kube, *, telemetry: Telemetry, fence: Callable[[], bool], pace: Pace, clock: Callable[[], float] = time.time
+        self,
+        kube: Kube,
+        *,
+        telemetry: Telemetry,
+        fence: Callable[[], bool],
+        pace: Pace,
+        acting: Callable[[], int] = lambda: 0,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._kube = kube
+        self._acting = acting
+        self._crowded_at: float | None = None
         self._telemetry = telemetry
         self._fence = fence
         self._pace = pace
         self._clock = clock
-        self._events = events.Emitter(kube, clock=clock)
+        self._events = events.Emitter(kube, clock=clock, let_others_first=self._let_others_first)
         self._told: dict[Key, _Told] = {}
         self._due: asyncio.Queue[Key] = asyncio.Queue()
 
@@ -169,6 +181,7 @@ class Reporting:
     async def _write(self) -> None:
         while True:
             key = await self._due.get()
+            await self._let_others_first()
             known = self._told.get(key)
             if known is None:
                 continue
@@ -191,6 +204,17 @@ class Reporting:
                     continue  # deleted meanwhile
                 log.warning("status not written", scaler=str(key), error=str(error))
                 asyncio.get_running_loop().call_later(_AGAIN_S, self._again, key)
+
+    async def _let_others_first(self) -> None:
+        """Wait while many replicas are being set: who reads a status can wait for a moment, who waits for a pod cannot."""
+        loop = asyncio.get_running_loop()
+        while self._acting() > _CROWD:
+            if self._crowded_at is None:
+                self._crowded_at = loop.time()
+            if loop.time() - self._crowded_at >= _COURTESY_S:
+                return  # they hang: nobody is helped by silence
+            await asyncio.sleep(_LOOK_S)
+        self._crowded_at = None
 
     def _again(self, key: Key) -> None:
         known = self._told.get(key)

@@ -8,7 +8,7 @@ import asyncio
 import enum
 import itertools
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -159,8 +159,11 @@ class _Allowance:
 class Emitter:
     """Sends events. `say` never waits and never fails; `run` does the work until it is cancelled."""
 
-    def __init__(self, kube: Kube, *, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, kube: Kube, *, clock: Callable[[], float], let_others_first: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
         self._kube = kube
+        self._let_others_first = let_others_first
         self._clock = clock
         self._waiting: deque[tuple[About, Event, float]] = deque()
         self._ready = asyncio.Event()
@@ -184,6 +187,8 @@ class Emitter:
         while True:
             await self._ready.wait()
             while self._waiting:
+                if self._let_others_first is not None:
+                    await self._let_others_first()
                 object_, event, at = self._waiting.popleft()
                 try:
                     await self._send(object_, event, at)

@@ -352,6 +352,32 @@ async def test_many_scalers_are_spread_over_the_period() -> None:
     assert max(later.values()) <= 4
 
 
+async def test_replicas_are_set_before_anybody_is_told_of_them_and_words_do_not_wait_for_ever() -> None:
+    here = Town()
+    for number in range(40):
+        here.deploy(f"m{number}", 1)
+        here.apply(town.scaler(f"m{number}", f"m{number}"))
+    here.metrics.per_pod = 15.0
+    request = here.client.request
+    order: list[str] = []
+
+    async def slow(method: str, path: str, **more: object) -> bytes:
+        if method == "PATCH" and path.endswith(("/scale", "/status")):
+            order.append(path.rpartition("/")[2])
+            if path.endswith("/scale"):
+                await asyncio.sleep(30.0)  # as slow as an API server that hangs
+        return await request(method, path, **more)  # type: ignore[arg-type]
+
+    here.client.request = slow  # type: ignore[method-assign]
+
+    await here.steered(25.0)
+
+    # Until 17 are being changed there is no crowd; from then on only replicas are set, until ten seconds are over.
+    scales = [position for position, what in enumerate(order) if what == "scale"]
+    assert set(order[scales[17] : scales[39]]) == {"scale"}
+    assert order.count("status") >= 40
+
+
 async def test_a_scaler_that_is_deleted_is_forgotten() -> None:
     here = Town()
     here.deploy("qwen", 2)
