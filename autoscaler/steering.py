@@ -1,5 +1,6 @@
 """One target at a time: look at it, decide, carry it out, remember it, tell of it."""
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ log = structlog.get_logger("autoscaler")
 
 _UNNAMED = "somebody whom managedFields does not name"
 _NEW_S = 60.0
+_AT_ONCE = 64  # targets whose replicas are being set: more would wait in the API server, on the time of their own deadlines
 _NO_POOL = Pool(mechanism=Mechanism.HEADROOM, why="no warm pool is asked for")
 #: What tells a busy pod from an idle one, in units of the signals' own targets.
 _LOADS = frozenset({Kind.QUEUE, Kind.CONCURRENCY, Kind.UTILIZATION, Kind.KV_CACHE})
@@ -84,6 +86,7 @@ class Steering:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._kube = kube
+        self._gate = asyncio.Semaphore(_AT_ONCE)
         self._view = view
         self._memories = memories
         self._reporting = reporting
@@ -179,10 +182,8 @@ class Steering:
             log.error("memory not kept", scaler=str(tracked.key), problem=str(error))
         if plan.victims and self._fence():
             _say(tracked.key, (await deletion.mark(self._kube, plan.victims)).problems)
-        if not self._fence():
-            raise ApiServerError(0, "the lease was lost before the replicas were set")
         try:
-            await scale.scale(self._kube, target, replicas)
+            await self._set(target, replicas)
         except (ApiServerError, TargetError, scale.ConflictError) as error:
             self._telemetry.scaled(_word(error))
             tracked.unanswered = replicas if isinstance(error, ApiServerError) else None
@@ -190,6 +191,12 @@ class Steering:
         self._telemetry.scaled("ok")
         tracked.unanswered = None
         tracked.assumed = (target.resource_version, replicas)
+
+    async def _set(self, target: TargetSeen, replicas: int) -> None:
+        async with self._gate:
+            if not self._fence():
+                raise ApiServerError(0, "the lease was lost before the replicas were set")
+            await scale.scale(self._kube, target, replicas)
 
     def _take_back(self, tracked: Tracked, target: TargetSeen) -> None:
         """Forget a change that did not happen: at the next look it would pass for somebody else's."""

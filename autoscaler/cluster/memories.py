@@ -34,6 +34,7 @@ LIMIT_BYTES = 900 * 1024
 
 _FLUSH_S = 1.0
 _LONGEST_FLUSH_S = 30.0  # while the API server takes nothing
+_APART_S = 0.5  # between two writes of one ConfigMap: who comes meanwhile shares the second, and one alone never waits
 _READ_S = 10.0
 _WRITE_S = 5.0
 _AT_ONCE = 8
@@ -115,6 +116,7 @@ class _Shard:
     changes: int = 0  # numbers every change that is to be written
     saved: int = 0  # up to which change all is written
     attempts: int = 0
+    tried_at: float = float("-inf")  # the loop's time
     failed: int = 0  # up to which change the last failure would have written
     error: ApiServerError | None = None
 
@@ -284,6 +286,7 @@ class Memories:
                 return
             if shard.error is not None and shard.attempts > attempts and shard.failed >= wanted:
                 raise ApiServerError(shard.error.status, shard.error.detail)  # what we waited for was just tried, in vain
+            await self._apart(shard)
             covered, due = shard.changes, shard.dirty
             shard.dirty = set()
             shard.attempts += 1
@@ -296,6 +299,11 @@ class Memories:
                 self._changed.set()
                 raise
             shard.saved = covered
+
+    async def _apart(self, shard: _Shard) -> None:
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(max(0.0, shard.tried_at + _APART_S - loop.time()))
+        shard.tried_at = loop.time()
 
     async def _write(self, shard: _Shard, due: Collection[str]) -> None:
         for _ in range(_ATTEMPTS):

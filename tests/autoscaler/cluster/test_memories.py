@@ -189,6 +189,24 @@ async def test_whoever_writes_ahead_at_the_same_time_shares_a_write(world: World
 
 
 @pytest.mark.looptime
+async def test_who_writes_ahead_soon_after_another_waits_for_those_who_come_meanwhile(world: World) -> None:
+    made = of(world.client(), shards=1)
+    await made.load()
+
+    async def act(number: int) -> float:
+        await asyncio.sleep(0.01 * number)
+        made.put(Key("llm", f"m{number}"), remembered(1))
+        await made.save_now(Key("llm", f"m{number}"))
+        return asyncio.get_running_loop().time()
+
+    done = await asyncio.gather(*(act(number) for number in range(30)))
+
+    assert done[0] == 0.0  # one alone does not wait
+    assert set(done[1:]) == {0.5}
+    assert writes(world) == 2
+
+
+@pytest.mark.looptime
 async def test_a_failed_write_fails_everybody_who_waited_for_it_at_once_and_is_made_up_for(world: World) -> None:
     client = world.client()
     made = of(client, shards=1)
