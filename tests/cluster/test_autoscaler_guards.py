@@ -13,7 +13,7 @@ from tests.cluster import access, hpa, scaled, steering, waiting
 
 NODE = "gpu-eight"
 #: A tick each, and what the watch and the write of the status take.
-TWO_TICKS_S = 2 * steering.PERIOD_S
+TWO_TICKS_S = 2 * steering.PERIOD_S * steering.BUSY
 COOLDOWN_S = 6
 PLAIN = {
     "minReplicas": 1,

@@ -8,9 +8,9 @@ import pytest
 from autoscaler.decision.model import Record, Rule
 from tests.cluster import access, audit, controlplane, scaled, steering, waiting
 
-TAKEN_OVER_S = 20.0
+TAKEN_OVER_S = 20.0 + steering.BUSY
 #: After a leader that ended in order nobody waits the 15 s until its lease runs out.
-HANDED_OVER_S = 8.0
+HANDED_OVER_S = 2.0 * steering.BUSY
 SPEC = {
     "minReplicas": 1,
     "maxReplicas": 3,
