@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from tests import tiers
 from tests.cluster import build
 
-_CONTROL_PLANES = 3
+_CONTROL_PLANES = 2
 _INTERRUPTED = 130  # what shells report after Ctrl-C
 
 

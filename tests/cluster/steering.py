@@ -23,8 +23,8 @@ NAME = "leadtime-autoscaler"
 DEFINITION = "customresourcedefinition/inferencescalers.leadtime.dev"
 #: How often a controller decides and reads, so that what takes minutes as shipped is seen in seconds.
 PERIOD_S = 1.0
-#: By how much a machine that runs three control planes at once may be slower than one that has nothing else to do. What is fast is
-#: for the benchmarks to say; here it is about what happens, and that nobody waits for a window, a model or a lease meanwhile.
+#: By how much a machine that runs several control planes may be slower than one that has nothing else to do. How fast is for the
+#: benchmarks to say; here it is about what happens, and that nobody waits for a window, a model or a lease meanwhile.
 BUSY = 6.0
 #: How often the adapter reads the exporters.
 SCRAPE_S = 1.0
