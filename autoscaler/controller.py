@@ -22,6 +22,7 @@ from adapter.kube.client import Kube
 from autoscaler.cluster import scale
 from autoscaler.cluster.memories import Memories, entry_name
 from autoscaler.cluster.view import View
+from autoscaler.decision import memory as remembering
 from autoscaler.decision.model import Decision, Kind, Policy, TargetType
 from autoscaler.errors import InvalidScalerError, TargetError
 from autoscaler.report import conditions
@@ -277,8 +278,8 @@ class Controller:
         tracked = Tracked(key, corrupted=entry_name(key) in self._memories.problems)
         stored = self._memories.get(key)
         if stored is not None:
-            tracked.memory = tracked.saved = stored.memory
-            tracked.learned = stored.startup
+            tracked.memory, tracked.learned = stored.memory, stored.startup
+            tracked.saved = remembering.durable(stored.memory), stored.startup
         return tracked
 
     def _owner(self, scaler: Scaler) -> Key:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from http import HTTPStatus
@@ -47,7 +47,7 @@ class Tracked:
     problems: tuple[Problem, ...] = ()
     zones: Mapping[str, tzinfo] = field(default_factory=dict)
     memory: Memory | None = None
-    saved: Memory | None = None  # as it was last handed over for writing
+    saved: Hashable = None  # what of it was handed over for writing last
     restored: bool = False
     corrupted: bool = False
     learned: startup.Learned = field(default_factory=startup.Learned)
@@ -259,8 +259,9 @@ class Steering:
         return known
 
     def _remember(self, tracked: Tracked, memory: Memory) -> None:
-        if tracked.saved is None or remembering.durable(memory) != remembering.durable(tracked.saved):
-            tracked.saved = memory
+        worth = remembering.durable(memory), tracked.learned
+        if worth != tracked.saved:
+            tracked.saved = worth
             self._memories.put(tracked.key, Stored(memory=memory, startup=tracked.learned))
 
 
