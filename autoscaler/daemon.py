@@ -66,6 +66,7 @@ class _Daemon:
     def __post_init__(self) -> None:
         options, kube = self.options, self.kube
         self.view = View(kube, namespaces=options.watch_namespaces, read_s=options.pace.read_s)
+        self.recorder = Recorder(options.record) if options.record is not None else None
         self.leadership = Leadership(kube, options.namespace, LEASE, options.identity)
         self.controller = Controller(
             kube=kube,
@@ -74,7 +75,7 @@ class _Daemon:
             telemetry=self.telemetry,
             fence=self.leadership.holds,
             pace=options.pace,
-            recorder=Recorder(options.record) if options.record is not None else None,
+            recorder=self.recorder,
         )
         for name, health in self.view.health().items():
             self.telemetry.watching(name, health)
@@ -113,6 +114,8 @@ class _Daemon:
                 await asyncio.wait([leading])
             for task in tasks:
                 task.cancel()
+        if self.recorder is not None:
+            self.recorder.close()
         log.info("stopped")
 
     async def _lead(self) -> None:

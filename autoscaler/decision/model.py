@@ -476,7 +476,7 @@ class Decision:
     reason: Rule  # the step that decided the number
     demand: float | None = None  # the largest of the trusted, fresh demands
     urgent: bool = False
-    forecast_used: bool = False
+    forecast_used: bool = False  # there was one that might raise the number; whether it did, the trail says
     limited_by: tuple[Rule, ...] = ()  # limits that changed the number, in their order
 
     @property

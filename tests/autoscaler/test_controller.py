@@ -5,6 +5,7 @@ from collections import Counter
 
 import pytest
 
+from autoscaler.decision.startup import Sample
 from autoscaler.resource.scaler import Key
 from tests.autoscaler import town
 from tests.autoscaler.town import Town
@@ -284,6 +285,21 @@ async def test_a_memory_that_somebody_has_mangled_is_said_and_nothing_is_lowered
 
     assert here.condition("Ready")["reason"] == "MemoryCorrupted"
     assert here.replicas() == 4
+
+
+async def test_a_learned_start_up_outlives_the_leader_though_nothing_else_has_changed() -> None:
+    here = Town()
+    here.deploy("qwen", 2)
+    here.apply(town.scaler())
+    here.metrics.per_pod = 10.0
+    start = Sample(uid="qwen-7", created_at=town.EPOCH, ready_at=town.EPOCH + 90.0)
+    asyncio.get_running_loop().call_later(20.0, here.pods.started.append, start)
+    first = here.controller()
+
+    await here.steered(30.0, first)
+    await here.steered(30.0)
+
+    assert here.status()["startup"]["samples"] == 1
 
 
 async def test_who_has_lost_the_lease_writes_nothing() -> None:
