@@ -31,7 +31,8 @@ _WRITERS = 4  # at once; setting replicas has its own way to the API server, and
 _EACH_S = 0.04  # of the status period for each scaler: 5,000 of them are refreshed in 200 s, with 25 writes a second
 _AGAIN_S = 5.0
 _CROWD = 16  # targets that are being changed at once: then words wait, so that the API server has time for the replicas
-_COURTESY_S = 10.0  # but not for longer than this
+_CALM_S = 1.0  # and for this long afterwards: a crowd comes in waves
+_COURTESY_S = 30.0  # but not for longer than this in all
 _LOOK_S = 0.1
 _TIMEOUT_S = 10.0
 
@@ -77,7 +78,8 @@ class Reporting:
     ) -> None:
         self._kube = kube
         self._acting = acting
-        self._crowded_at: float | None = None
+        self._crowded_at = float("-inf")  # when there was a crowd last, and since when: the loop's time
+        self._crowded_since: float | None = None
         self._telemetry = telemetry
         self._fence = fence
         self._pace = pace
@@ -207,14 +209,18 @@ class Reporting:
 
     async def _let_others_first(self) -> None:
         """Wait while many replicas are being set: who reads a status can wait for a moment, who waits for a pod cannot."""
-        loop = asyncio.get_running_loop()
-        while self._acting() > _CROWD:
-            if self._crowded_at is None:
-                self._crowded_at = loop.time()
-            if loop.time() - self._crowded_at >= _COURTESY_S:
-                return  # they hang: nobody is helped by silence
+        while self._crowded(asyncio.get_running_loop().time()):
             await asyncio.sleep(_LOOK_S)
-        self._crowded_at = None
+
+    def _crowded(self, now: float) -> bool:
+        if self._acting() > _CROWD:
+            self._crowded_at = now
+            if self._crowded_since is None:
+                self._crowded_since = now
+        elif now - self._crowded_at >= _CALM_S:
+            self._crowded_since = None
+        # When they hang nobody is helped by silence.
+        return self._crowded_since is not None and now - self._crowded_since < _COURTESY_S
 
     def _again(self, key: Key) -> None:
         known = self._told.get(key)

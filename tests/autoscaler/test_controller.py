@@ -379,14 +379,14 @@ async def test_replicas_are_set_before_anybody_is_told_of_them_and_words_do_not_
         if method == "PATCH" and path.endswith(("/scale", "/status")):
             order.append(path.rpartition("/")[2])
             if path.endswith("/scale"):
-                await asyncio.sleep(30.0)  # as slow as an API server that hangs
+                await asyncio.sleep(60.0)  # as slow as an API server that hangs
         return await request(method, path, **more)  # type: ignore[arg-type]
 
     here.client.request = slow  # type: ignore[method-assign]
 
-    await here.steered(25.0)
+    await here.steered(50.0)
 
-    # Until 17 are being changed there is no crowd; from then on only replicas are set, until ten seconds are over.
+    # Until 17 are being changed there is no crowd; from then on only replicas are set, until thirty seconds are over.
     scales = [position for position, what in enumerate(order) if what == "scale"]
     assert set(order[scales[17] : scales[39]]) == {"scale"}
     assert order.count("status") >= 40
