@@ -6,6 +6,7 @@ newest words, so an API server that was away hears how things stand, and not eve
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -58,6 +59,7 @@ class _Told:
     about: events.About
     status: Mapping[str, Any] = field(default_factory=dict)
     decision: Decision | None = None
+    logged: Hashable = None
     news: Hashable = None
     refresh_at: float = 0.0
     queued: bool = False
@@ -87,10 +89,13 @@ class Reporting:
         self._events = events.Emitter(kube, clock=clock, let_others_first=self._let_others_first)
         self._told: dict[Key, _Told] = {}
         self._due: asyncio.Queue[Key] = asyncio.Queue()
+        self._untold: deque[Decided] = deque()  # what was decided in a crowd: it takes as long to put into words as to decide
+        self._catch_up = asyncio.Event()
 
     async def run(self) -> None:
         """Write until cancelled."""
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._tell_untold(), name="tell what was put off")
             group.create_task(self._events.run(), name="write events")
             for number in range(_WRITERS):
                 group.create_task(self._write(), name=f"write status {number}")
@@ -108,18 +113,14 @@ class Reporting:
 
     def decided(self, told: Decided) -> None:
         """Tell of a decision, if it is news or the figures are old."""
-        decision, key = told.decision, told.scaler.key
-        known = self._told[key]
+        decision = told.decision
         self._telemetry.decided(told.scaler, told.observation, decision, told.startup)
-        now = self._clock()
-        news = _news(told.observation, decision)
-        if news == known.news and now < known.refresh_at:
-            known.decision = decision
-            return
-        if known.decision is None or (known.decision.replicas, known.decision.reason) != (decision.replicas, decision.reason):
+        known = self._told[told.scaler.key]
+        if known.logged != (decision.replicas, decision.reason):
+            known.logged = decision.replicas, decision.reason
             log.info(
                 "decided",
-                scaler=str(key),
+                scaler=str(told.scaler.key),
                 before=decision.current,
                 after=decision.replicas,
                 serving=decision.serving,
@@ -127,6 +128,31 @@ class Reporting:
                 why=narrate.message(decision),
                 act=decision.act,
             )
+        if self._untold or self._crowded(asyncio.get_running_loop().time()):
+            self._untold.append(told)
+            self._catch_up.set()
+        else:
+            self._tell_of(told)
+
+    async def _tell_untold(self) -> None:
+        while True:
+            await self._catch_up.wait()
+            self._catch_up.clear()
+            while self._untold:
+                await self._let_others_first()
+                self._tell_of(self._untold.popleft())
+                await asyncio.sleep(0)
+
+    def _tell_of(self, told: Decided) -> None:
+        decision, key = told.decision, told.scaler.key
+        known = self._told.get(key)
+        if known is None:
+            return  # deleted meanwhile
+        now = self._clock()
+        news = _news(told.observation, decision)
+        if news == known.news and now < known.refresh_at:
+            known.decision = decision
+            return
         answers = conditions.decided(
             told.scaler.policy,
             told.observation,
@@ -154,8 +180,11 @@ class Reporting:
 
     def undecided(self, key: Key, scaler: Scaler | None, generation: int, answers: Sequence[conditions.Condition]) -> None:
         """Tell that nothing is decided on *key*, and why."""
+        for told in [each for each in self._untold if each.scaler.key == key]:
+            self._untold.remove(told)
+            self._tell_of(told)
         known, now = self._told[key], self._clock()
-        known.decision = known.news = None
+        known.decision = known.news = known.logged = None
         self._telemetry.forget(key)
         said = self._conditions(known, answers, generation, now)
         document = status.undecided(scaler, generation=generation, conditions=said, previous=known.status)
@@ -209,7 +238,10 @@ class Reporting:
 
     async def _let_others_first(self) -> None:
         """Wait while many replicas are being set: who reads a status can wait for a moment, who waits for a pod cannot."""
-        while self._crowded(asyncio.get_running_loop().time()):
+        loop = asyncio.get_running_loop()
+        while True:
+            if not self._crowded(loop.time()):
+                return
             await asyncio.sleep(_LOOK_S)
 
     def _crowded(self, now: float) -> bool:
