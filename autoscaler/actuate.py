@@ -8,11 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from autoscaler.decision.model import Decision
-from autoscaler.resource.scaler import ROUTED, Mechanism
+from autoscaler.resource.scaler import MANAGER, ROUTED, Mechanism
 from autoscaler.seen import PodSeen, Pool, TargetSeen
-
-#: The field manager of everything that we write: managedFields tell by it what is ours.
-MANAGER = "leadtime"
 
 _UNKNOWN_LOAD = float("inf")  # a pod that says nothing may be the busiest of all
 _YOUNG_S = 60.0  # unless it has not been ready for long: its metrics are yet to be read, and its work to begin

@@ -21,8 +21,8 @@ import msgspec
 import structlog
 
 from adapter.errors import ApiServerError
-from autoscaler.actuate import MANAGER
 from autoscaler.cluster.requests import JSON, MERGE_PATCH, Requests
+from autoscaler.resource.scaler import MANAGER
 
 log = structlog.get_logger(__name__)
 

@@ -17,12 +17,11 @@ import structlog
 from adapter.errors import ApiServerError
 from adapter.kube.client import Kube
 from adapter.kube.watch import METADATA
-from autoscaler.actuate import MANAGER
 from autoscaler.cluster.requests import MERGE_PATCH
 from autoscaler.decision.model import Decision, Memory, Observation
 from autoscaler.report import conditions, counterfactual, events, narrate, status
 from autoscaler.report.telemetry import Telemetry
-from autoscaler.resource.scaler import GROUP, PLURAL, VERSION, Key, Scaler
+from autoscaler.resource.scaler import GROUP, MANAGER, PLURAL, VERSION, Key, Scaler
 from autoscaler.seen import Pool
 from autoscaler.settings import Pace
 

@@ -24,7 +24,7 @@ from autoscaler.report import status
 from autoscaler.report.record import Recorder
 from autoscaler.report.telemetry import Telemetry
 from autoscaler.reporting import Decided, Reporting
-from autoscaler.resource.scaler import Key, Mechanism, Scaler
+from autoscaler.resource.scaler import MANAGER, Key, Mechanism, Scaler
 from autoscaler.seen import PodSeen, Pool, TargetSeen
 
 log = structlog.get_logger("autoscaler")
@@ -238,7 +238,7 @@ class Steering:
         if memory.expected is None or memory.expected == target.replicas:
             return None
         writer = target.writer
-        if writer is None or writer.manager == actuate.MANAGER:
+        if writer is None or writer.manager == MANAGER:
             return ForeignWrite(writer=_UNNAMED, at=now)
         return ForeignWrite(writer=writer.manager, at=writer.at if writer.at is not None else now)
 

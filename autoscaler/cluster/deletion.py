@@ -6,10 +6,10 @@ choose the pods of a later shrink by an old load. Costs that somebody else has s
 
 from collections.abc import Sequence
 
-from autoscaler.actuate import MANAGER
 from autoscaler.cluster import podpatches
 from autoscaler.cluster.podpatches import Outcome, PodPatch
 from autoscaler.cluster.requests import Requests
+from autoscaler.resource.scaler import MANAGER
 from autoscaler.seen import PodSeen
 
 DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"

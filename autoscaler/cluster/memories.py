@@ -18,12 +18,11 @@ import structlog
 
 from adapter.errors import ApiServerError
 from adapter.kube.watch import METADATA
-from autoscaler.actuate import MANAGER
 from autoscaler.cluster.requests import JSON, MERGE_PATCH, Requests
 from autoscaler.decision.model import Memory
 from autoscaler.decision.startup import Learned
 from autoscaler.errors import AutoscalerError
-from autoscaler.resource.scaler import Key
+from autoscaler.resource.scaler import MANAGER, Key
 
 log = structlog.get_logger(__name__)
 

@@ -7,8 +7,8 @@ from http import HTTPStatus
 from typing import Any
 
 from adapter.errors import ApiServerError
-from autoscaler.actuate import MANAGER
 from autoscaler.cluster.requests import MERGE_PATCH, Requests
+from autoscaler.resource.scaler import MANAGER
 from autoscaler.seen import PodSeen
 
 _AT_ONCE = 8  # for one target; a fleet's worth of them must not take the API server's share from everybody else

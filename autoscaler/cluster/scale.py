@@ -5,9 +5,9 @@ from http import HTTPStatus
 import msgspec
 
 from adapter.errors import ApiServerError
-from autoscaler.actuate import MANAGER
 from autoscaler.cluster.requests import MERGE_PATCH, Requests
 from autoscaler.errors import AutoscalerError, TargetError
+from autoscaler.resource.scaler import MANAGER
 from autoscaler.seen import TargetSeen
 
 _TIMEOUT_S = 5.0  # an API server that takes longer is in no state to be asked again at once

@@ -1,7 +1,7 @@
 """Everything that is watched and read, as one: what the controller asks when it looks at a target."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 
 from adapter.kube.client import Kube
@@ -43,18 +43,18 @@ class View:
 
     async def run(self) -> None:
         """Watch and read until cancelled."""
-        parts: dict[str, Callable[[], object]] = {
-            "scalers": self.scalers.run,
-            "targets": self.targets.run,
-            "pods": self.pods.run,
-            "services": self.services.run,
-            "autoscalers": self.hpas.run,
-            "nodes": self.nodes.run,
-            "metrics": self.metrics.run,
+        parts: dict[str, Coroutine[object, object, None]] = {
+            "scalers": self.scalers.run(),
+            "targets": self.targets.run(),
+            "pods": self.pods.run(),
+            "services": self.services.run(),
+            "autoscalers": self.hpas.run(),
+            "nodes": self.nodes.run(),
+            "metrics": self.metrics.run(),
         }
         async with asyncio.TaskGroup() as group:
             for name, part in parts.items():
-                group.create_task(part(), name=f"watch {name}")  # type: ignore[arg-type]
+                group.create_task(part, name=f"watch {name}")
 
     def health(self) -> dict[str, Health]:
         """Return how each watch is doing."""

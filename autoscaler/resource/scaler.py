@@ -11,6 +11,8 @@ VERSION = "v1alpha1"
 KIND = "InferenceScaler"
 PLURAL = "inferencescalers"
 API_VERSION = f"{GROUP}/{VERSION}"
+#: The field manager of everything that we write: managedFields tell by it what is ours.
+MANAGER = "leadtime"
 #: A pod with this label set to ``false`` is warm: ready, and selected by no Service that asks for ``true``. It is also the
 #: type of the readiness gate that does the same for those who know readiness alone.
 ROUTED = f"{GROUP}/routed"

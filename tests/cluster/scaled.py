@@ -201,6 +201,12 @@ def _documents(file: str) -> tuple[dict[str, Any], ...]:
     return tuple(yaml.safe_load_all((stack.MANIFESTS / "examples" / file).read_text()))
 
 
+def stateful(deployment: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a StatefulSet of the same pods as *deployment*."""
+    own = {"serviceName": NAME, "podManagementPolicy": "Parallel"}
+    return merged(deployment, {"kind": "StatefulSet", "spec": own})
+
+
 def merged(document: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """Return *document* with *changes* merged into it, mapping by mapping; None takes a member out."""
     found = dict(document)

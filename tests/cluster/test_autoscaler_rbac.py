@@ -14,7 +14,6 @@ import pytest
 
 from autoscaler.resource.scaler import ROUTED
 from tests.cluster import access, audit, controlplane, hpa, rights, scaled, stack, steering, waiting
-from tests.cluster.test_autoscaler_targets import stateful
 
 EXTERNAL = "v1beta1.external.metrics.k8s.io"
 MEMORY = re.compile(r"leadtime-memory-\d+")
@@ -102,7 +101,7 @@ def _deploy(labelled: scaled.Scaled, gated: scaled.Scaled, ordinal: scaled.Scale
     gated.apply(WITH_POOL)
 
     deployment, service = scaled.workload(ordinal.namespace, replicas=2)
-    apply(stateful(deployment), service)
+    apply(scaled.stateful(deployment), service)
     ordinal.apply({**WITHOUT_POOL, "scaleTargetRef": _reference("StatefulSet")})
 
     deployment, _ = scaled.workload(alone.namespace, replicas=2)

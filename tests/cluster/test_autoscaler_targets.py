@@ -32,7 +32,7 @@ def test_a_stateful_set_is_scaled_and_gives_up_its_highest_ordinals(world: steer
     target = scaled.Scaled(world, namespace, "statefulset")
     target.pin()
     deployment, service = scaled.workload(namespace, replicas=2)
-    world.cluster.apply(stateful(deployment), service)
+    world.cluster.apply(scaled.stateful(deployment), service)
     target.until_ready(2)
     scaled.until_reported(target)
     target.apply({**PLAIN, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": scaled.NAME}})
@@ -44,12 +44,6 @@ def test_a_stateful_set_is_scaled_and_gives_up_its_highest_ordinals(world: steer
 
     target.until_ready(1)
     assert target.pods().keys() == {f"{scaled.NAME}-0"}
-
-
-def stateful(deployment: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a StatefulSet of the same pods as *deployment*."""
-    own = {"serviceName": scaled.NAME, "podManagementPolicy": "Parallel"}
-    return scaled.merged(deployment, {"kind": "StatefulSet", "spec": own})
 
 
 @pytest.fixture(scope="module")
