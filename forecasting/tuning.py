@@ -4,15 +4,6 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Holt:
-    """Smoothing parameters of the damped trend: of the level, of the trend, and how much of the trend is left after a bucket."""
-
-    alpha: float
-    beta: float
-    phi: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Autoregression:
     """``y[t+1] = constant + Σ lags[i]·y[t−i] + Σ sines[k]·sin(2π(k+1)(t+1)/day) + cosines[k]·cos(…)``, t the bucket's number.
 
@@ -30,7 +21,4 @@ class Autoregression:
 class Tuning:
     """What a fit proposes for one series; None leaves what there is."""
 
-    holt: Holt | None = None
-    profile: tuple[float, ...] | None = None
-    """The mean of each of the day's bins, cleaned of outliers."""
     autoregression: Autoregression | None = None
