@@ -36,12 +36,12 @@ def lift(
     """Raise the number to what the forecast says, by at most half (or 2) of what there was when the lift began.
 
     Returns since when it is lifted and from which number: a lift begins anew once a lead time has passed, and what it started is
-    ready. From zero only a whole replica is worth a wake-up.
+    ready. Only a whole replica is worth a wake-up from zero, or staying above it.
     """
     lift_at, lift_from = memory.lift_at, memory.lift_from
     if lift_at is None or lift_from is None or now >= lift_at + lead_s:
         lift_at, lift_from = None, None
-    if forecast is None or (current == 0 and forecast.serving < 1):
+    if forecast is None or (0 in (current, trail.number) and forecast.serving < 1):
         return lift_at, lift_from
     wanted = math.ceil(forecast.serving)
     if wanted <= trail.number:

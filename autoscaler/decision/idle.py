@@ -77,7 +77,7 @@ def _zero(
     schedule = observation.schedule
     if schedule.min_replicas or (schedule.next_start is not None and schedule.next_start <= now + lead_s):
         return False
-    if forecast is not None and forecast.serving > IDLE_REPLICAS:
+    if forecast is not None and forecast.serving >= 1.0:
         return False
     startup_s = observation.startup_p99_s if observation.startup_p99_s is not None else policy.startup.p90_s * _P99_OF_P90
     return memory.woke_at is None or now >= memory.woke_at + startup_s + AFTER_WAKE_S

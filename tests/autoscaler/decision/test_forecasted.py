@@ -4,6 +4,8 @@ import math
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from autoscaler.decision import forecasted
 from autoscaler.decision.model import Forecast, ForecastMode, ForecastPolicy, Idle, Memory, Rule, WarmPool
@@ -102,8 +104,8 @@ def test_a_target_does_not_go_to_zero_while_load_is_foreseen() -> None:
     policy = replace(ALWAYS, min_replicas=0, idle=Idle(after_s=60.0, zero_after_s=120.0))
     life = loop.Loop(policy=policy)
 
-    held = [life.tick(0.0, forecast=forecast(0.5)).replicas for _ in range(60)]
-    freed = [life.tick(0.0, forecast=forecast(0.0)).replicas for _ in range(2)]
+    held = [life.tick(0.0, forecast=forecast(1.0)).replicas for _ in range(60)]
+    freed = [life.tick(0.0, forecast=forecast(0.9)).replicas for _ in range(2)]  # as little as would wake nobody
 
     assert set(held) == {1}
     assert freed == [0, 0]
@@ -128,3 +130,19 @@ def test_the_lead_is_start_up_and_age_and_a_tick_up_to_the_horizon(learned: floa
     seen = life.observe(1.8, startup_p90_s=learned)
 
     assert forecasted.lead_s(life.policy, seen, aged) == lead_s
+
+
+@given(
+    loads=st.lists(st.floats(0.0, 6.0), min_size=1, max_size=12),
+    expected=st.lists(st.floats(0.0, 20.0) | st.sampled_from([math.nan, math.inf]), min_size=12, max_size=12),
+    pool=st.integers(0, 2),
+)
+def test_a_history_with_the_gate_shut_is_the_reactive_one_bit_for_bit(loads: list[float], expected: list[float], pool: int) -> None:
+    policy = replace(loop.AUTO, forecast=ForecastPolicy(mode=ForecastMode.GATED), warm_pool=WarmPool(min=pool, max=2 * pool))
+    reactive, gated = (loop.Loop(policy=policy, replicas=2, serving=2) for _ in range(2))
+
+    for load, serving in zip(loads, expected, strict=False):
+        shut = forecast(serving, 2 * serving, gate_open=False)
+        assert gated.tick(load, forecast=shut) == reactive.tick(load)
+
+    assert (gated.memory, gated.replicas) == (reactive.memory, reactive.replicas)
