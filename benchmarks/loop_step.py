@@ -43,7 +43,6 @@ def measure(plane: ControlPlane, served: Page, folder: Path, count: int) -> tupl
         rivals.wait_decided(plane, NAMESPACE, count)
         time.sleep(_SETTLE_S)
         mine = _step(plane, served, names)
-        rivals.delete_all(plane, rivals.SCALERS, NAMESPACE)
     return theirs, mine
 
 
