@@ -19,6 +19,7 @@ import structlog
 from adapter import running
 from adapter.errors import ApiServerError
 from adapter.kube.client import Kube
+from autoscaler.anticipate.anticipation import Anticipation
 from autoscaler.cluster import scale
 from autoscaler.cluster.memories import Memories, entry_name
 from autoscaler.cluster.view import View
@@ -81,11 +82,13 @@ class Controller:
         fence: Callable[[], bool],
         pace: Pace,
         recorder: Recorder | None = None,
+        anticipation: Anticipation | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._view = view
         self._memories = memories
         self._telemetry = telemetry
+        self._anticipation = anticipation
         self._pace = pace
         self._acting = 0  # scalers whose last decision is being carried out
         self._reporting = Reporting(kube, telemetry=telemetry, fence=fence, pace=pace, acting=lambda: self._acting, clock=clock)
@@ -97,6 +100,7 @@ class Controller:
             telemetry=telemetry,
             fence=fence,
             recorder=recorder,
+            anticipation=anticipation,
             clock=clock,
         )
         self._slots: dict[Key, _Slot] = {}
@@ -113,9 +117,13 @@ class Controller:
         self._slots, self._claims, self._queue, self._readers = {}, {}, [], {}
         self._acting = 0
         await self._memories.load()
+        parts = [("write memories", self._memories.run), ("write status", self._reporting.run)]
+        if self._anticipation is not None:
+            await self._anticipation.restore()
+            parts.append(("forecast", self._anticipation.run))
         async with asyncio.TaskGroup() as group:
             self._group = group
-            for name, part in (("write memories", self._memories.run), ("write status", self._reporting.run)):
+            for name, part in parts:
                 group.create_task(running.keep_running(name, part), name=name)
             self._view.scalers.on_change = self._changed
             self._view.metrics.on_read = self._read
@@ -123,6 +131,8 @@ class Controller:
             try:
                 keys = self._view.scalers.keys()
                 self._memories.keep(keys)
+                if self._anticipation is not None:
+                    self._anticipation.keep(keys)
                 for position, key in enumerate(keys, 1):
                     self._changed(key)
                     if position % _AT_A_TIME == 0:
@@ -221,6 +231,8 @@ class Controller:
             if slot is not None:
                 del self._slots[key]
                 self._memories.drop(key)
+                if self._anticipation is not None:
+                    self._anticipation.forget(key)
                 self._reporting.forget(key)
                 self._want()
             return

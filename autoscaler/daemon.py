@@ -5,8 +5,9 @@ decides and writes.
 """
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -17,14 +18,20 @@ from adapter.api import authn, authz
 from adapter.daemon import spare_reads
 from adapter.kube import reviews
 from adapter.kube.client import Kube
+from adapter.sources.credentials import Auth, Tls
 from autoscaler import endpoint
+from autoscaler.anticipate.anticipation import Anticipation
+from autoscaler.anticipate.refits import Refits
 from autoscaler.cluster.memories import Memories
 from autoscaler.cluster.view import View
 from autoscaler.controller import Controller
+from autoscaler.history import PrometheusHistory
 from autoscaler.leadership import Leadership
+from autoscaler.refit import Refitter
 from autoscaler.report.record import Recorder
 from autoscaler.report.telemetry import Telemetry
-from autoscaler.settings import Options
+from autoscaler.settings import Foresight, Options
+from forecasting.forecast import Spec
 
 log = structlog.get_logger("autoscaler")
 
@@ -48,7 +55,9 @@ def main(options: Options) -> int:
 async def _run(options: Options) -> None:
     kube = await Kube.connect(str(options.kubeconfig) if options.kubeconfig else None, options.kube_context)
     try:
-        await _Daemon(options, kube).run()
+        daemon = _Daemon(options, kube)
+        async with daemon.helpers():
+            await daemon.run()
     finally:
         await kube.close()
 
@@ -68,6 +77,18 @@ class _Daemon:
         self.view = View(kube, namespaces=options.watch_namespaces, read_s=options.pace.read_s)
         self.recorder = Recorder(options.record) if options.record is not None else None
         self.leadership = Leadership(kube, options.namespace, LEASE, options.identity)
+        self.history = _history(options.foresight)
+        spec = Spec(step_s=options.foresight.step_s, day_s=options.foresight.day_s)
+        self.refitter = Refitter() if options.foresight.refit_hours else None
+        self.anticipation = Anticipation(
+            spec=spec,
+            history=self.history,
+            folder=options.foresight.state_dir,
+            telemetry=self.telemetry,
+            refits=Refits(spec, self.refitter, every_s=3600.0 * options.foresight.refit_hours, clock=time.time)
+            if self.refitter is not None
+            else None,
+        )
         self.controller = Controller(
             kube=kube,
             view=self.view,
@@ -76,6 +97,7 @@ class _Daemon:
             fence=self.leadership.holds,
             pace=options.pace,
             recorder=self.recorder,
+            anticipation=self.anticipation,
         )
         for name, health in self.view.health().items():
             self.telemetry.watching(name, health)
@@ -85,6 +107,16 @@ class _Daemon:
             checks=self._checks,
             render=self.telemetry.render,
         )
+
+    @contextlib.asynccontextmanager
+    async def helpers(self) -> AsyncIterator[None]:
+        """Let what works beside the loop end in order."""
+        async with contextlib.AsyncExitStack() as ending:
+            if self.refitter is not None:
+                await ending.enter_async_context(self.refitter)
+            if self.history is not None:
+                ending.push_async_callback(self.history.close)
+            yield
 
     async def run(self) -> None:
         """Start everything, steer or stand by until a signal comes, and stop in order."""
@@ -160,3 +192,10 @@ class _Daemon:
             due = time.monotonic() + _LAG_POLL_S
             await asyncio.sleep(_LAG_POLL_S)
             self.telemetry.loop_lag.set(max(0.0, time.monotonic() - due))
+
+
+def _history(foresight: Foresight) -> PrometheusHistory | None:
+    if not foresight.history_url:
+        return None
+    auth = Auth(bearer_token_file=foresight.history_token_file)
+    return PrometheusHistory(foresight.history_url, auth=auth, tls=Tls(ca_file=foresight.history_ca_file))

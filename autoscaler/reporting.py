@@ -19,6 +19,8 @@ from adapter.kube.client import Kube
 from adapter.kube.watch import METADATA
 from autoscaler.cluster.requests import MERGE_PATCH
 from autoscaler.decision.model import Decision, Memory, Observation
+from autoscaler.decision.offered import Offered
+from autoscaler.outlook import Outlook
 from autoscaler.report import conditions, counterfactual, events, narrate, status
 from autoscaler.report.telemetry import Telemetry
 from autoscaler.resource.scaler import GROUP, MANAGER, PLURAL, VERSION, Key, Scaler
@@ -48,6 +50,8 @@ class Decided:
     memory: Memory
     startup: status.Startup
     pool: Pool
+    offered: Offered | None = None  # None: its load is not known
+    outlook: Outlook | None = None  # None: its load is not forecast
     corrupted: bool = False
 
 
@@ -113,7 +117,7 @@ class Reporting:
     def decided(self, told: Decided) -> None:
         """Tell of a decision, if it is news or the figures are old."""
         decision = told.decision
-        self._telemetry.decided(told.scaler, told.observation, decision, told.startup)
+        self._telemetry.decided(told.scaler, told.observation, decision, told.startup, offered=told.offered, outlook=told.outlook)
         known = self._told[told.scaler.key]
         if known.logged != (decision.replicas, decision.reason):
             known.logged = decision.replicas, decision.reason
@@ -157,6 +161,7 @@ class Reporting:
             told.observation,
             decision,
             told.memory,
+            outlook=told.outlook,
             note="; ".join(told.scaler.notes),
             corrupted=told.corrupted,
         )
@@ -171,6 +176,8 @@ class Reporting:
             conditions=self._conditions(known, answers, told.scaler.generation, now),
             startup=told.startup,
             pool=told.pool,
+            offered=told.offered,
+            outlook=told.outlook,
             otherwise=counterfactual.of(told.scaler.policy, told.observation, told.before, decision) if changed_mind else (),
             previous=known.status,
         )

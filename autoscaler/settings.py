@@ -31,6 +31,28 @@ class Pace:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Foresight:
+    """How loads are forecast, and from what."""
+
+    state_dir: Path | None = None
+    """Where what was learned is kept over a restart. Without it, it is learned again from the history."""
+
+    history_url: str = ""
+    """The Prometheus, or what speaks its API, that has the history. Without one a new target starts cold."""
+
+    history_token_file: Path | None = None
+    history_ca_file: Path | None = None
+    refit_hours: float = 0.0
+    """How often each target's models are fitted anew, in a process of its own; 0 is never."""
+
+    step_s: int = 60
+    """Length of a bucket in seconds; another than 60 only where time is scaled down."""
+
+    day_s: int = 86_400
+    """Length of a day in seconds, likewise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """What the command line says."""
 
@@ -49,6 +71,7 @@ class Options:
     kube_context: str | None = None
     watch_namespaces: tuple[str, ...] = ()
     pace: Pace = Pace()
+    foresight: Foresight = Foresight()
     record: Path | None = None
     """A file that every decision is written to, with all that it came from."""
 

@@ -1,6 +1,7 @@
 """One target at a time: look at it, decide, carry it out, remember it, tell of it."""
 
 import asyncio
+import dataclasses
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,13 +13,25 @@ import structlog
 from adapter.errors import ApiServerError
 from adapter.kube.client import Kube
 from autoscaler import actuate, observe
+from autoscaler.anticipate.anticipation import Anticipation
 from autoscaler.cluster import deletion, routing, scale
 from autoscaler.cluster.answers import Answer
 from autoscaler.cluster.memories import Memories, StorageError, Stored
 from autoscaler.cluster.view import View
+from autoscaler.decision import forecasted, offered, pipeline, schedule, startup
 from autoscaler.decision import memory as remembering
-from autoscaler.decision import pipeline, schedule, startup
-from autoscaler.decision.model import Decision, ForeignWrite, Kind, Memory, Mode, Record, ScheduleState, Source
+from autoscaler.decision.model import (
+    Decision,
+    ForecastMode,
+    ForeignWrite,
+    Kind,
+    Memory,
+    Mode,
+    Observation,
+    Record,
+    ScheduleState,
+    Source,
+)
 from autoscaler.errors import Problem, TargetError
 from autoscaler.report import status
 from autoscaler.report.record import Recorder
@@ -83,6 +96,7 @@ class Steering:
         telemetry: Telemetry,
         fence: Callable[[], bool],
         recorder: Recorder | None = None,
+        anticipation: Anticipation | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._kube = kube
@@ -93,6 +107,7 @@ class Steering:
         self._telemetry = telemetry
         self._fence = fence
         self._recorder = recorder
+        self._anticipation = anticipation
         self._clock = clock
 
     def decide(self, tracked: Tracked, scaler: Scaler, target: TargetSeen) -> Act | None:
@@ -111,12 +126,14 @@ class Steering:
             pool,
             answers,
             now=now,
-            forecast=None,
             schedule=_schedule(tracked, scaler, now),
             foreign=self._foreign(scaler, target, before, now),
             quantiles=quantiles,
             shared_nodes=self._view.nodes.shared,
         )
+        forecasting = self._forecasting(scaler)
+        if forecasting is not None:
+            observation = _foreseen(forecasting, tracked, scaler, observation)
         decision, after = pipeline.decide(scaler.policy, observation, before)
         if self._recorder is not None:
             record = Record(
@@ -129,6 +146,9 @@ class Steering:
             )
             self._recorder.write(record)
         tracked.memory, tracked.decision = after, decision
+        load = offered.demanded(scaler.policy, observation, decision.votes)
+        if forecasting is not None:
+            forecasting.saw(scaler.key, load, now=now)
         tracked.pods = tuple(pod.name for pod in pods if not observe.is_warm(pod))
         self._remember(tracked, after)
         self._reporting.decided(
@@ -140,6 +160,8 @@ class Steering:
                 memory=after,
                 startup=_told(quantiles),
                 pool=pool,
+                offered=load,
+                outlook=forecasting.outlook(scaler.key) if forecasting is not None else None,
                 corrupted=tracked.corrupted and after.no_down_before is not None,
             )
         )
@@ -228,6 +250,16 @@ class Steering:
             tracked.quantiles = startup.quantiles(tracked.learned, scaler.policy.startup)
         return tracked.quantiles
 
+    def _forecasting(self, scaler: Scaler) -> Anticipation | None:
+        """Return who forecasts *scaler*'s load, if it is to be forecast."""
+        if self._anticipation is None:
+            return None
+        if scaler.policy.forecast.mode is ForecastMode.OFF:
+            self._anticipation.forget(scaler.key)
+            return None
+        self._anticipation.follow(scaler)
+        return self._anticipation
+
     def _foreign(self, scaler: Scaler, target: TargetSeen, memory: Memory, now: float) -> ForeignWrite | None:
         """Return who else sets the replicas. In Recommend mode that is how it is meant: nothing of ours is in the way."""
         if scaler.policy.mode is not Mode.AUTO:
@@ -274,6 +306,20 @@ def _as_we_left_it(tracked: Tracked, target: TargetSeen) -> TargetSeen:
         tracked.assumed = None
         return target
     return observe.with_replicas(target, replicas)
+
+
+def _foreseen(forecasting: Anticipation, tracked: Tracked, scaler: Scaler, observation: Observation) -> Observation:
+    """Return *observation* with what may come within one lead time, if that can be said."""
+    policy = scaler.policy
+    votes = tracked.decision.votes if tracked.decision is not None else ()
+    forecast = forecasting.forecast(
+        scaler.key,
+        lead_s=forecasted.lead_s(policy, observation, votes),
+        quantile=policy.forecast.quantile,
+        pool_quantile=policy.warm_pool.quantile,
+        now=observation.now,
+    )
+    return observation if forecast is None else dataclasses.replace(observation, forecast=forecast)
 
 
 def _schedule(tracked: Tracked, scaler: Scaler, now: float) -> ScheduleState:

@@ -38,6 +38,22 @@ def steer(
     record: Annotated[
         Path | None, typer.Option(help="Write every decision, with all that it came from, to this file.", metavar="FILE")
     ] = None,
+    state_dir: Annotated[
+        Path | None, typer.Option(help="Keep what forecasts have learned in this folder, over restarts.", metavar="FOLDER")
+    ] = None,
+    prometheus_url: Annotated[
+        str, typer.Option(help="The Prometheus that new targets learn their past from; without it they start cold.", metavar="URL")
+    ] = "",
+    prometheus_token_file: Annotated[Path | None, typer.Option(help="A bearer token for it.", metavar="FILE")] = None,
+    prometheus_ca_file: Annotated[Path | None, typer.Option(help="The authority of its certificate (PEM).", metavar="FILE")] = None,
+    refit_hours: Annotated[
+        float,
+        typer.Option(
+            help="Fit each target's models anew this often, 1 to 24, in a process of its own; 0 is never.", min=0.0, max=24.0
+        ),
+    ] = 0.0,
+    bucket_seconds: Annotated[int, typer.Option(min=1, max=3600, hidden=True)] = 60,
+    day_seconds: Annotated[int, typer.Option(min=60, hidden=True)] = 86_400,
     drain_seconds: Annotated[float, typer.Option(help="How long to stay reachable after SIGTERM.", min=0.0)] = 3.0,
     log_format: Annotated[str, typer.Option(help="json or console.")] = "json",
 ) -> None:
@@ -46,10 +62,16 @@ def steer(
         return
     if (tls_cert_file is None) != (tls_key_file is None):
         raise typer.BadParameter("a certificate needs its key: give --tls-cert-file and --tls-key-file together")
+    if 0.0 < refit_hours < 1.0:
+        raise typer.BadParameter("a day's shape is not new every minute: 0, or 1 to 24", param_hint="--refit-hours")
+    if day_seconds % bucket_seconds:
+        raise typer.BadParameter(f"{bucket_seconds} s must divide a day of {day_seconds} s", param_hint="--bucket-seconds")
+    if state_dir is not None and not state_dir.is_dir():
+        raise typer.BadParameter(f"{state_dir} is no folder: create it, or mount a volume there", param_hint="--state-dir")
     if log_format not in {"json", "console"}:
         raise typer.BadParameter(f"{log_format!r} is neither json nor console", param_hint="--log-format")
     from autoscaler.daemon import main
-    from autoscaler.settings import Options, Pace
+    from autoscaler.settings import Foresight, Options, Pace
 
     raise typer.Exit(
         main(
@@ -65,6 +87,15 @@ def steer(
                 kube_context=kube_context,
                 watch_namespaces=tuple(watch_namespace or ()),
                 pace=Pace(tick_s=period, read_s=read_period),
+                foresight=Foresight(
+                    state_dir=state_dir,
+                    history_url=prometheus_url,
+                    history_token_file=prometheus_token_file,
+                    history_ca_file=prometheus_ca_file,
+                    refit_hours=refit_hours,
+                    step_s=bucket_seconds,
+                    day_s=day_seconds,
+                ),
                 record=record,
                 drain_s=drain_seconds,
                 log_format=log_format,

@@ -11,6 +11,7 @@ from typing import Any, assert_never
 from adapter import snapshot
 from autoscaler.decision.model import ConflictPolicy, Decision, ForecastMode, Memory, Mode, Observation, Policy, Rule
 from autoscaler.errors import Problem
+from autoscaler.outlook import Outlook
 from autoscaler.report import narrate
 
 #: The API allows much more; a person does not read it.
@@ -88,6 +89,8 @@ class Forecasting(enum.StrEnum):
     USED = "Used"
     OFF = "Off"
     NO_FORECAST = "NoForecast"
+    LEARNING = "Learning"
+    HISTORY_UNAVAILABLE = "HistoryUnavailable"
     GATE_SHUT = "GateShut"
     NOT_HIGHER = "NotHigher"
 
@@ -140,12 +143,14 @@ def decided(
     decision: Decision,
     memory: Memory,
     *,
+    outlook: Outlook | None = None,
     note: str = "",
     corrupted: bool = False,
 ) -> tuple[Condition, ...]:
     """Return the conditions after *decision*, which left *memory*.
 
-    *note* is what the user may want to know of an object that is legal; *corrupted* says that an earlier memory could not be read.
+    *outlook* is what is expected of its load, if that is forecast; *note* is what the user may want to know of an object that is
+    legal; *corrupted* says that an earlier memory could not be read.
     """
     if corrupted:
         lost = "what was remembered of it could not be read: it began anew, and scales nothing down for a while"
@@ -157,7 +162,7 @@ def decided(
         _active(policy, decision),
         _limited(decision),
         _signals(policy, decision),
-        _forecast(policy, observation, decision),
+        _forecast(policy, observation, decision, outlook),
         _conflict(policy, observation, decision, memory),
         _capacity(observation, decision),
     )
@@ -259,7 +264,7 @@ def _signals(policy: Policy, decision: Decision) -> Condition:
     return answer(FALSE, Signals.NONE_FRESH if len(stale) == len(votes) else Signals.SOME_STALE, words)
 
 
-def _forecast(policy: Policy, observation: Observation, decision: Decision) -> Condition:
+def _forecast(policy: Policy, observation: Observation, decision: Decision, outlook: Outlook | None) -> Condition:
     def answer(status: str, reason: Forecasting, message: str) -> Condition:
         return Condition(type=Type.FORECAST_USED, status=status, reason=reason, message=message)
 
@@ -268,9 +273,14 @@ def _forecast(policy: Policy, observation: Observation, decision: Decision) -> C
         return answer(FALSE, Forecasting.OFF, "forecast.mode is Off")
     if raised := _why(decision, Rule.FORECAST):
         return answer(TRUE, Forecasting.USED, raised)
+    gated = policy.forecast.mode is ForecastMode.GATED
+    if outlook is not None and outlook.learning and (gated or forecast is None):
+        if outlook.trouble:
+            return answer(FALSE, Forecasting.HISTORY_UNAVAILABLE, f"{outlook.why}; its past is not known: {outlook.trouble}")
+        return answer(FALSE, Forecasting.LEARNING, outlook.why)
     if forecast is None:
-        return answer(FALSE, Forecasting.NO_FORECAST, "there is no forecast for it")
-    if policy.forecast.mode is ForecastMode.GATED and not forecast.gate_open:
+        return answer(FALSE, Forecasting.NO_FORECAST, "there is no forecast for it" if outlook is None else outlook.why)
+    if gated and not forecast.gate_open:
         return answer(FALSE, Forecasting.GATE_SHUT, forecast.why or "forecasts have not been better than the last value")
     ahead = f"within {narrate.duration(forecast.horizon_s)} it expects {narrate.number(forecast.serving)}"
     return answer(FALSE, Forecasting.NOT_HIGHER, f"{ahead}, no more than is asked for")

@@ -168,6 +168,7 @@ def status(name: str, told: Mapping[str, Any], entry: Mapping[str, Any] | None) 
         yield f"{told.get('target', 'target')}: {standing}"
     if told.get("signals"):
         yield f"signals: {told['signals']}"
+    yield from _forecast(told.get("forecast") or {})
     for condition in told.get("conditions", ()):
         yield f"{condition['type']}={condition['status']} ({condition['reason']}): {condition.get('message', '')}".rstrip(": ")
     if entry is None:
@@ -183,6 +184,19 @@ def status(name: str, told: Mapping[str, Any], entry: Mapping[str, Any] | None) 
         yield "before:"
     for one in earlier:
         yield f"  {one['at']} {one['reason']}: {one['why']}"
+
+
+def _forecast(told: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what the status says of the forecast; nothing, where the load is neither known nor forecast."""
+    facts = [f"{number(told['offered'])} offered now"] if told.get("offered") is not None else []
+    if told.get("serving") is not None:
+        facts.append(f"up to {number(told['serving'])} within {duration(told['horizonSeconds'])}")
+        spread = ", ".join(f"{each['quantile']:g}: {number(each['replicas'])}" for each in told.get("quantiles") or ())
+        facts += [f"quantiles {spread}"] if spread else []
+    if facts:
+        yield f"load in replicas: {'; '.join(facts)}"
+    if told.get("gate"):
+        yield f"forecast {'believed' if told.get('gateOpen') else 'not believed'}: {told['gate']}"
 
 
 # ── the words ────────────────────────────────────────────────────────────────────────────────────────────────────────────────

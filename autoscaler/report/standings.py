@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from autoscaler.decision.model import Decision, Observation, Vote
+from autoscaler.decision.offered import Offered
+from autoscaler.outlook import Outlook
 from autoscaler.report.status import Startup
 from autoscaler.resource.scaler import Scaler
 
@@ -21,6 +23,8 @@ class Standing:
     observation: Observation
     decision: Decision
     startup: Startup
+    offered: Offered | None = None
+    outlook: Outlook | None = None
 
 
 def labels(scaler: Scaler) -> str:
@@ -30,7 +34,7 @@ def labels(scaler: Scaler) -> str:
 
 def page(standings: Sequence[Standing], *, now: float) -> bytes:
     """Return all series of *standings* in the text format."""
-    families = itertools.chain(_replicas(standings, now), _of_signals(standings), _startup(standings))
+    families = itertools.chain(_replicas(standings, now), _of_signals(standings), _startup(standings), _forecasts(standings))
     return b"".join(family.encode() for family in families)
 
 
@@ -86,6 +90,56 @@ def _startup(standings: Sequence[Standing]) -> Iterator[str]:
         for quantile, seconds in (("0.5", one.startup.p50_s), ("0.9", one.startup.p90_s), ("0.99", one.startup.p99_s))
     )
     yield _family(name, text, (f'{name}{{{labels},quantile="{quantile}"}} {seconds}\n' for labels, quantile, seconds in quantiles))
+
+
+def _forecasts(standings: Sequence[Standing]) -> Iterator[str]:
+    for name, text, figure in _PROSPECTS:
+        known = ((one.labels, value) for one in standings if (value := figure(one)) is not None)
+        yield _family(name, text, (f"{name}{{{labels}}} {value}\n" for labels, value in known))
+    name, text = "leadtime_forecast_replicas", "Quantiles of the largest load within the horizon, in replicas."
+    quantiles = (
+        (one.labels, quantile, load) for one in standings if one.outlook is not None for quantile, load in one.outlook.quantiles
+    )
+    yield _family(name, text, (f'{name}{{{labels},quantile="{quantile}"}} {load}\n' for labels, quantile, load in quantiles))
+
+
+def _offered(one: Standing) -> float | None:
+    return None if one.offered is None else one.offered.replicas
+
+
+def _realised(one: Standing) -> float | None:
+    return None if one.outlook is None else one.outlook.realised
+
+
+def _horizon(one: Standing) -> float | None:
+    return None if one.outlook is None or one.outlook.forecast is None else one.outlook.forecast.horizon_s
+
+
+def _loss_ratio(one: Standing) -> float | None:
+    return None if one.outlook is None else one.outlook.ratio
+
+
+def _coverage(one: Standing) -> float | None:
+    return None if one.outlook is None else one.outlook.coverage
+
+
+def _evaluations(one: Standing) -> float | None:
+    return None if one.outlook is None else one.outlook.evaluations
+
+
+def _gate(one: Standing) -> float | None:
+    return None if one.outlook is None else int(one.outlook.forecast is not None and one.outlook.forecast.gate_open)
+
+
+_PROSPECTS: tuple[tuple[str, str, Callable[[Standing], float | None]], ...] = (
+    ("leadtime_offered_replicas", "The load that is offered, in replicas that it fills.", _offered),
+    ("leadtime_forecast_horizon_seconds", "How far ahead the load is forecast.", _horizon),
+    ("leadtime_forecast_realised_replicas", "The largest load of the last horizon, in replicas.", _realised),
+    ("leadtime_forecast_loss_ratio", "Loss of the forecasts over that of the best reactive ones.", _loss_ratio),
+    ("leadtime_forecast_coverage_ratio", "Share of the loads that were at most what was forecast.", _coverage),
+    ("leadtime_forecast_evaluations", "Forecasts that the ratios are of.", _evaluations),
+    ("leadtime_forecast_gate_open", "1 while the forecast may be used.", _gate),
+)
 
 
 def _escaped(text: str) -> str:

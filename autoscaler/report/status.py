@@ -10,6 +10,8 @@ from typing import Any
 
 from adapter import snapshot
 from autoscaler.decision.model import Decision, Memory, Observation, Rule, Step
+from autoscaler.decision.offered import Offered
+from autoscaler.outlook import Outlook
 from autoscaler.report import narrate
 from autoscaler.report.counterfactual import Otherwise
 from autoscaler.resource.scaler import Scaler
@@ -54,10 +56,14 @@ def document(
     conditions: Sequence[Mapping[str, Any]],
     startup: Startup,
     pool: Pool,
+    offered: Offered | None = None,
+    outlook: Outlook | None = None,
     otherwise: Sequence[Otherwise] = (),
     previous: Mapping[str, Any] | None = None,
 ) -> Document:
     """Return the status after *decision*, which left *memory*; *previous* is the status before it.
+
+    *offered* is the load, where it is known, and *outlook* what is expected of it, where it is forecast.
 
     *otherwise* belongs to the entry of the trail that is new, if one is: `is_news` says whether one will be.
     """
@@ -74,7 +80,7 @@ def document(
         "signals": narrate.signals(decision.votes),
         "reason": str(decision.reason),
         "message": narrate.message(decision),
-        "forecast": _forecast(observation, decision),
+        "forecast": {**_forecast(observation, decision, outlook), **_offered(offered)},
         "startup": _startup(startup),
         "pool": {"mechanism": str(pool.mechanism), "why": pool.why, "warm": pods.warm_ready},
         "trail": _trail(decision, otherwise, previous),
@@ -170,11 +176,13 @@ def _startup(startup: Startup) -> Document:
     }
 
 
-def _forecast(observation: Observation, decision: Decision) -> Document:
+def _forecast(observation: Observation, decision: Decision, outlook: Outlook | None) -> Document:
     forecast = observation.forecast
+    judged = _judged(outlook)
     if forecast is None:
         absent = dict.fromkeys(("gateOpen", "serving", "pool", "horizonSeconds"))
-        return {"summary": "none", "used": False, "why": "there is no forecast", **absent}
+        why = "there is no forecast" if outlook is None else outlook.why
+        return {"summary": "none", "used": False, "why": why, **absent, **judged, "quantiles": []}
     said = next((step.why for step in reversed(decision.trail) if step.rule is Rule.FORECAST), "")
     return {
         "summary": f"{narrate.number(forecast.serving)} in {narrate.duration(forecast.horizon_s)}",
@@ -184,7 +192,34 @@ def _forecast(observation: Observation, decision: Decision) -> Document:
         "horizonSeconds": round(forecast.horizon_s),
         "why": said or forecast.why or "it expects no more than is asked for",
         "pool": None if forecast.pool is None else round(forecast.pool, 2),
+        **judged,
+        "quantiles": [
+            {"quantile": quantile, "replicas": round(load, 2)}
+            for quantile, load in (outlook.quantiles if outlook is not None else ())
+        ],
     }
+
+
+def _judged(outlook: Outlook | None) -> Document:
+    """Return how the load's forecasts have fared; null takes out what was known once."""
+    if outlook is None:
+        return dict.fromkeys(("lossRatio", "coverage", "evaluations", "gate"))
+    return {
+        "lossRatio": _rounded(outlook.ratio),
+        "coverage": _rounded(outlook.coverage, 3),
+        "evaluations": outlook.evaluations,
+        "gate": f"{outlook.why}; its past is not known: {outlook.trouble}" if outlook.trouble else outlook.why,
+    }
+
+
+def _offered(offered: Offered | None) -> Document:
+    if offered is None:
+        return {"offered": None, "saturated": None}
+    return {"offered": _rounded(offered.replicas), "saturated": offered.saturated}
+
+
+def _rounded(value: float | None, digits: int = 2) -> float | None:
+    return None if value is None else round(value, digits)
 
 
 def _steady(told: Mapping[str, Any]) -> Document:

@@ -16,6 +16,8 @@ from prometheus_client.registry import Collector as RegistryCollector
 from adapter.kube.watch import Health
 from adapter.telemetry import Distribution
 from autoscaler.decision.model import Decision, Observation
+from autoscaler.decision.offered import Offered
+from autoscaler.outlook import Outlook
 from autoscaler.report import standings
 from autoscaler.report.status import Startup
 from autoscaler.resource.scaler import Key, Scaler
@@ -46,13 +48,24 @@ class Telemetry:
         self._standings: dict[Key, standings.Standing] = {}
         self._limits: Tally[str] = Tally()
         self._outcomes: Tally[str] = Tally()
+        self.late_loads = counter("leadtime_forecast_late_loads", "Loads that came too late to be learned from, and were dropped.")
         self._loop = _Loop()
         self._watches: dict[str, Health] = {}
         self.registry.register(_LoopMetrics(self._loop, self._limits, self._outcomes, self._watches))
 
-    def decided(self, scaler: Scaler, observation: Observation, decision: Decision, startup: Startup) -> None:
+    def decided(
+        self,
+        scaler: Scaler,
+        observation: Observation,
+        decision: Decision,
+        startup: Startup,
+        *,
+        offered: Offered | None = None,
+        outlook: Outlook | None = None,
+    ) -> None:
         """Keep *decision* as the last one of *scaler*, and count what limited it and what came of it."""
-        self._standings[scaler.key] = standings.Standing(standings.labels(scaler), observation, decision, startup)
+        labels = standings.labels(scaler)
+        self._standings[scaler.key] = standings.Standing(labels, observation, decision, startup, offered, outlook)
         self._limits.update(decision.limited_by)
         self._outcomes[_outcome(decision)] += 1
 

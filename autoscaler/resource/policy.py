@@ -59,6 +59,7 @@ def read(document: Mapping[str, Any], *, known_zone: Callable[[str], bool]) -> S
         policy=_policy(spec, tuple(found)),
         queries=tuple(map(_query, spec.metrics)),
         schedules=tuple(Schedule(**dict(schedule)) for schedule in spec.schedules),
+        history_query=spec.forecast.history_query or "",
         notes=tuple(_notes(spec, found)),
     )
 

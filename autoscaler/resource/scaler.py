@@ -84,4 +84,5 @@ class Scaler:
     policy: Policy
     queries: tuple[Query, ...]
     schedules: tuple[Schedule, ...] = ()
+    history_query: str = ""  # the PromQL of the load's past, in replicas' worth; empty: what we have exported of it
     notes: tuple[str, ...] = ()  # what is legal and yet not what the user may have meant

@@ -343,7 +343,10 @@ class ForecastSpec(Part):
     quantile: _Quantile = _FORECAST.quantile
     """How much of what may come is provided for."""
     max_horizon_seconds: Annotated[int, pydantic.Strict(), pydantic.Field(ge=1, le=86400)] = int(_FORECAST.max_horizon_s)
-    """How far ahead is looked at most, however long pods take to start."""
+    """How far ahead is looked at most, however long pods take to start; beyond 30 minutes nothing is forecast."""
+    history_query: Annotated[str, pydantic.Field(min_length=1, max_length=4096)] | None = None
+    """PromQL whose value is the offered load in replicas' worth, one series: what a new target learns its days from. Left out: the
+    load that Leadtime itself has exported."""
 
 
 class WarmPoolSpec(Part):

@@ -78,6 +78,15 @@ class Entry(Part):
     """What each limit is worth: the number without it."""
 
 
+class ForecastQuantile(Part):
+    """What the load may come to."""
+
+    quantile: float
+    """With which probability it is no larger, 0 to 1."""
+    replicas: float
+    """The load, in replicas."""
+
+
 class ForecastStatus(Part):
     """What is expected, and whether it is believed."""
 
@@ -94,7 +103,21 @@ class ForecastStatus(Part):
     horizon_seconds: float | None = None
     """How far ahead that is."""
     why: str | None = None
+    """Why it raised the number or did not."""
+    gate: str | None = None
     """Why it is believed or not."""
+    offered: float | None = None
+    """The load now, in replicas; without it nothing is learned."""
+    saturated: bool | None = None
+    """Whether there may be more load than its signals can show."""
+    loss_ratio: float | None = None
+    """What its errors cost, in parts of what those of the best reactive forecast do; below 1 it is worth something."""
+    coverage: float | None = None
+    """The share of loads that were at most what was forecast; `spec.forecast.quantile` is meant."""
+    evaluations: int | None = None
+    """How many forecasts it is judged by."""
+    quantiles: Annotated[tuple[ForecastQuantile, ...], pydantic.Field(max_length=8, json_schema_extra=ATOMIC)] = ()
+    """The largest load within the horizon."""
 
 
 class Phase(Part):

@@ -2,12 +2,16 @@
 
 import asyncio
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
+from autoscaler.anticipate.anticipation import Anticipation
 from autoscaler.decision.startup import Sample
 from autoscaler.resource.scaler import Key
+from forecasting.forecast import Spec
 from tests.autoscaler import town
+from tests.autoscaler.anticipate import world
 from tests.autoscaler.town import Town
 
 pytestmark = pytest.mark.looptime(noop_cycles=2)
@@ -417,3 +421,62 @@ async def test_however_many_scalers_are_taken_over_it_is_said_once_what_is_to_be
     await here.steered(0.5)
 
     assert told == [1]  # all of them want the same metric
+
+
+async def test_a_load_is_learned_from_the_decisions_and_its_forecast_is_shown() -> None:
+    here = Town()
+    here.deploy("qwen", 2)
+    here.apply(town.scaler())
+    anticipation = Anticipation(spec=Spec(horizons=(1, 5)), telemetry=here.telemetry, clock=here.clock, aside=world.at_once)
+
+    await here.steered(400.0, here.controller(anticipation=anticipation))
+
+    told = here.status()["forecast"]
+    # 5 waiting at each of as many pods as there are, and 10 are meant for one: half of them are worth of load.
+    assert told["offered"] == 0.5 * here.replicas()
+    assert told["serving"] > 0.0
+    assert told["horizonSeconds"] == 120.0  # 60 s to start, 15 s to the next decision, and the half of a bucket
+    assert told["gateOpen"] is False
+    assert here.condition("ForecastUsed")["reason"] == "Learning"
+    assert "of 200 forecasts have come due" in here.condition("ForecastUsed")["message"]
+    page = here.telemetry.render().decode()
+    assert f'leadtime_offered_replicas{{namespace="llm",scaler="qwen",target="Deployment/qwen"}} {told["offered"]}\n' in page
+    assert 'leadtime_forecast_gate_open{namespace="llm",scaler="qwen",target="Deployment/qwen"} 0\n' in page
+
+
+async def test_who_asks_for_no_forecast_has_none_and_who_is_deleted_leaves_none() -> None:
+    here = Town()
+    for name, mode in (("off", "Off"), ("gone", "Gated"), ("stays", "Gated")):
+        here.deploy(name, 2)
+        here.apply(town.scaler(name, name, forecast={"mode": mode}))
+    anticipation = Anticipation(spec=Spec(horizons=(1, 5)), clock=here.clock, aside=world.at_once)
+    leading = asyncio.create_task(here.controller(anticipation=anticipation).lead())
+    await asyncio.sleep(130.0)
+    before = {name: anticipation.outlook(Key(town.NAMESPACE, name)).forecast for name in ("off", "gone", "stays")}
+
+    here.delete("gone")
+    await asyncio.sleep(1.0)
+    leading.cancel()
+    await asyncio.gather(leading, return_exceptions=True)
+
+    assert [name for name, forecast in before.items() if forecast is not None] == ["gone", "stays"]
+    assert anticipation.outlook(Key(town.NAMESPACE, "gone")).forecast is None
+    assert here.condition("ForecastUsed", "off")["reason"] == "Off"
+    assert here.status("off")["forecast"]["summary"] == "none"
+
+
+async def test_a_controller_that_takes_over_has_the_forecasts_of_the_one_before_it(tmp_path: Path) -> None:
+    here = Town()
+    here.deploy("qwen", 2)
+    here.apply(town.scaler())
+
+    def anticipation() -> Anticipation:
+        return Anticipation(spec=Spec(horizons=(1, 5)), folder=tmp_path, clock=here.clock, aside=world.at_once)
+
+    await here.steered(200.0, here.controller(anticipation=anticipation()))
+    before = here.status()["forecast"]
+    await here.steered(8.0, here.controller(anticipation=anticipation()))
+
+    after = here.status()["forecast"]
+    assert before["quantiles"]
+    assert (after["quantiles"], after["evaluations"]) == (before["quantiles"], before["evaluations"])

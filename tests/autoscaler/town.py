@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from adapter.errors import ApiServerError
+from autoscaler.anticipate.anticipation import Anticipation
 from autoscaler.cluster.answers import Answer
 from autoscaler.cluster.memories import Memories
 from autoscaler.controller import Controller
@@ -171,6 +172,7 @@ class Town:
         self.metrics, self.hpas = _Metrics(self), _Hpas()
         self.client = self.world.client()
         self.holds = True
+        self.telemetry = Telemetry()
 
     def clock(self) -> float:
         try:
@@ -217,16 +219,17 @@ class Town:
         """Return what was written to paths that end so."""
         return [asked for asked in self.world.asked if asked.method != "GET" and asked.path.endswith(ending)]
 
-    def controller(self, **pace: float) -> Controller:
+    def controller(self, *, anticipation: Anticipation | None = None, **pace: float) -> Controller:
         """Return a controller that knows nothing but what is stored."""
         kube: Any = self.client
         return Controller(
             kube=kube,
             view=_View(self),  # type: ignore[arg-type]
             memories=Memories(kube, "leadtime"),
-            telemetry=Telemetry(),
+            telemetry=self.telemetry,
             fence=lambda: self.holds,
             pace=Pace(**pace),
+            anticipation=anticipation,
             clock=self.clock,
         )
 

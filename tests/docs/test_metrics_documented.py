@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from adapter.kube.watch import Health
 from autoscaler.report.telemetry import Telemetry
 from tests.autoscaler.report import histories
-from tests.autoscaler.report.objects import SCALER, STARTUP
+from tests.autoscaler.report.objects import OFFERED, OUTLOOK, SCALER, STARTUP
 
 PAGE = Path("docs/metrics.md").read_text(encoding="utf-8")
 SCALER_LABELS = {"namespace", "scaler", "target"}
@@ -26,7 +26,7 @@ def exposed() -> Iterator[Metric]:
     """Yield the families of a page on which everything has happened once; when a counter began is the library's own affair."""
     telemetry = Telemetry()
     held = histories.held_by_the_cool_down()
-    telemetry.decided(SCALER, held.observation, held.decision, STARTUP)
+    telemetry.decided(SCALER, held.observation, held.decision, STARTUP, offered=OFFERED, outlook=OUTLOOK)
     telemetry.scaled("ok")
     health = Health()
     health.last_event_at = histories.START

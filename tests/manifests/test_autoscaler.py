@@ -46,7 +46,7 @@ def bindings() -> dict[str, Mapping[str, Any]]:
 # The pod
 
 
-def test_the_pod_runs_as_nobody_and_can_write_nowhere_but_its_tmp() -> None:
+def test_the_pod_runs_as_nobody_and_can_write_nowhere_but_its_tmp_and_its_state() -> None:
     pod, container = POD["spec"]["securityContext"], CONTAINER["securityContext"]
 
     assert pod["runAsNonRoot"] is True
@@ -54,7 +54,8 @@ def test_the_pod_runs_as_nobody_and_can_write_nowhere_but_its_tmp() -> None:
     assert pod["runAsGroup"] > 0
     assert pod["seccompProfile"] == {"type": "RuntimeDefault"}
     assert container == {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
-    assert [mount["mountPath"] for mount in CONTAINER["volumeMounts"] if not mount.get("readOnly")] == ["/tmp"]
+    assert [mount["mountPath"] for mount in CONTAINER["volumeMounts"] if not mount.get("readOnly")] == ["/tmp", "/var/lib/leadtime"]
+    assert "--state-dir=/var/lib/leadtime" in CONTAINER["args"]
 
 
 @pytest.mark.parametrize("key", ["hostNetwork", "hostPID", "hostIPC", "initContainers", "hostAliases"])

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from autoscaler.decision.model import Record
+from autoscaler.decision.model import Forecast, Record
+from autoscaler.decision.offered import Offered
+from autoscaler.outlook import Outlook
 from autoscaler.report import conditions, counterfactual, status
 from autoscaler.resource.scaler import Key, Mechanism, Scaler, TargetRef
 from autoscaler.seen import Pool
@@ -21,14 +23,31 @@ SCALER = Scaler(
 STARTUP = status.Startup(
     p50_s=45.04, p90_s=60.0, p99_s=80.0, samples=3, phases=(status.Phase(name="Loaded", p50_s=30.0, p90_s=41.26),)
 )
+OFFERED = Offered(2.4, ("inference_queue_size",))
+OUTLOOK = Outlook(
+    forecast=Forecast(serving=6.0, pool=7.0, horizon_s=120.0, gate_open=True, why="its loss is 0.81 of the best"),
+    quantiles=((0.5, 4.5), (0.9, 6.0)),
+    realised=3.0,
+    learning=False,
+    ratio=0.8125,
+    coverage=0.9046,
+    evaluations=1500,
+    why="its loss is 0.81 of the best",
+)
 POOL = Pool(mechanism=Mechanism.LABEL, why="the Service selects the label")
 
 
-def document(record: Record, previous: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def document(
+    record: Record,
+    previous: Mapping[str, Any] | None = None,
+    *,
+    offered: Offered | None = None,
+    outlook: Outlook | None = None,
+) -> dict[str, Any]:
     """Return the status after *record*, as the controller makes it."""
     before = previous or {}
     news = status.is_news(record.decision, previous)
-    answers = conditions.decided(record.policy, record.observation, record.decision, record.after)
+    answers = conditions.decided(record.policy, record.observation, record.decision, record.after, outlook=outlook)
     return status.document(
         SCALER,
         observation=record.observation,
@@ -37,6 +56,8 @@ def document(record: Record, previous: Mapping[str, Any] | None = None) -> dict[
         conditions=conditions.documents(answers, before.get("conditions", ()), at=record.observation.now, generation=3),
         startup=STARTUP,
         pool=POOL,
+        offered=offered,
+        outlook=outlook,
         otherwise=counterfactual.of(record.policy, record.observation, record.before, record.decision) if news else (),
         previous=previous,
     )

@@ -9,6 +9,7 @@ from hypothesis import given
 from autoscaler.decision import pipeline
 from autoscaler.decision.model import ConflictPolicy, ForecastMode, ForecastPolicy, ForeignWrite, Memory, Mode, Policy, Record, Rule
 from autoscaler.errors import Problem
+from autoscaler.outlook import Outlook
 from autoscaler.report import conditions
 from autoscaler.report.conditions import Condition, Type
 from tests.autoscaler.decision import strategies
@@ -147,6 +148,29 @@ def test_a_forecast_is_used_or_it_is_said_why_not(mode: ForecastMode, serving: f
 
 def test_without_a_forecast_there_is_none() -> None:
     assert of(HELD, Type.FORECAST_USED).reason == "NoForecast"
+
+
+@pytest.mark.parametrize(
+    ("mode", "outlook", "reason", "words"),
+    [
+        (ForecastMode.GATED, Outlook(why="it learns: 3 of 200"), "Learning", "it learns: 3 of 200"),
+        (ForecastMode.GATED, Outlook(why="it learns", trouble="source down"), "HistoryUnavailable", "source down"),
+        (ForecastMode.GATED, Outlook(learning=False, why="not seen for a while"), "NoForecast", "not seen for a while"),
+        (ForecastMode.ALWAYS, Outlook(why="it learns: 3 of 200"), "NotHigher", "no more than is asked for"),
+        (ForecastMode.OFF, Outlook(why="it learns: 3 of 200"), "Off", "Off"),
+    ],
+)
+def test_a_forecast_that_learns_says_so_and_what_is_in_its_way(
+    mode: ForecastMode, outlook: Outlook, reason: str, words: str
+) -> None:
+    policy = replace(HELD.policy, forecast=ForecastPolicy(mode=mode))
+    seen = HELD if outlook.learning is False else histories.expecting(replace(HELD, policy=policy), 0.5, gate_open=False)
+    answers = conditions.decided(policy, seen.observation, seen.decision, seen.after, outlook=outlook)
+
+    answer = next(each for each in answers if each.type is Type.FORECAST_USED)
+
+    assert (answer.status, answer.reason) == ("False", reason)
+    assert words in answer.message
 
 
 def test_a_pod_that_no_node_takes_blocks_and_so_does_a_used_up_budget() -> None:

@@ -7,10 +7,12 @@ from hypothesis import given
 
 from autoscaler.decision import pipeline
 from autoscaler.decision.model import Decision, Kind, Mode, Rule, Trust, Vote
+from autoscaler.outlook import Outlook
 from autoscaler.report import counterfactual, narrate
 from autoscaler.report.counterfactual import Otherwise
 from tests.autoscaler.decision import strategies
 from tests.autoscaler.report import histories
+from tests.autoscaler.report.objects import OFFERED, OUTLOOK, document
 
 
 def a_vote(**changes: object) -> Vote:
@@ -168,3 +170,27 @@ def test_a_decision_without_steps_beyond_the_start_still_says_something() -> Non
     bare: Decision = replace(held, votes=(), trail=held.trail[:1], reason=Rule.DEMAND, demand=None)
 
     assert narrate.message(bare) == "stays at 4: no signal says anything"
+
+
+def test_a_status_tells_the_load_what_is_expected_of_it_and_why_that_is_believed() -> None:
+    told = document(histories.expecting(histories.held_by_the_cool_down(), 6.0), offered=OFFERED, outlook=OUTLOOK)
+
+    lines = list(narrate.status("qwen", told, None))
+
+    assert "load in replicas: 2.4 offered now; up to 6 within 79 s; quantiles 0.5: 4.5, 0.9: 6" in lines
+    assert "forecast believed: its loss is 0.81 of the best" in lines
+
+
+def test_a_status_tells_of_a_forecast_that_is_still_learned() -> None:
+    told = document(histories.held_by_the_cool_down(), offered=OFFERED, outlook=Outlook(why="it learns: 3 of 200"))
+
+    lines = list(narrate.status("qwen", told, None))
+
+    assert "load in replicas: 2.4 offered now" in lines
+    assert "forecast not believed: it learns: 3 of 200" in lines
+
+
+def test_a_status_of_a_load_that_is_neither_known_nor_forecast_has_no_line_of_it() -> None:
+    lines = list(narrate.status("qwen", document(histories.held_by_the_cool_down()), None))
+
+    assert not [line for line in lines if line.startswith(("load", "forecast"))]

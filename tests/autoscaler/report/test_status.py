@@ -7,11 +7,12 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autoscaler.outlook import Outlook
 from autoscaler.report import conditions, narrate, status
 from autoscaler.resource import definition
 from autoscaler.resource.status import Status
 from tests.autoscaler.report import histories
-from tests.autoscaler.report.objects import SCALER, document
+from tests.autoscaler.report.objects import OFFERED, OUTLOOK, SCALER, document
 
 
 def test_a_status_says_what_is_there_what_is_wanted_and_why() -> None:
@@ -61,6 +62,13 @@ def test_a_status_says_what_is_there_what_is_wanted_and_why() -> None:
             "serving": None,
             "pool": None,
             "horizonSeconds": None,
+            "lossRatio": None,
+            "coverage": None,
+            "evaluations": None,
+            "gate": None,
+            "quantiles": [],
+            "offered": None,
+            "saturated": None,
         },
         "startup": {
             "p50Seconds": 45.0,
@@ -74,7 +82,7 @@ def test_a_status_says_what_is_there_what_is_wanted_and_why() -> None:
 
 
 def test_a_forecast_is_told_with_its_number_and_its_gate() -> None:
-    told = document(histories.expecting(histories.held_by_the_cool_down(), 6.0))
+    told = document(histories.expecting(histories.held_by_the_cool_down(), 6.0), offered=OFFERED, outlook=OUTLOOK)
 
     assert told["forecast"] == {
         "summary": "6 in 79 s",
@@ -84,7 +92,23 @@ def test_a_forecast_is_told_with_its_number_and_its_gate() -> None:
         "pool": None,
         "horizonSeconds": 79,
         "why": "up to 6.0 replicas' worth of load is forecast within 79 s",
+        "gate": "its loss is 0.81 of the best",
+        "offered": 2.4,
+        "saturated": False,
+        "lossRatio": 0.81,
+        "coverage": 0.905,
+        "evaluations": 1500,
+        "quantiles": [{"quantile": 0.5, "replicas": 4.5}, {"quantile": 0.9, "replicas": 6.0}],
     }
+
+
+def test_a_load_that_is_still_learned_says_how_far_it_is_and_why_its_past_is_not_known() -> None:
+    learning = Outlook(why="it learns: 3 of 200 forecasts have come due", trouble="source down: http://prometheus")
+
+    told = document(histories.held_by_the_cool_down(), outlook=learning)["forecast"]
+
+    assert (told["summary"], told["used"], told["evaluations"]) == ("none", False, 0)
+    assert told["gate"] == "it learns: 3 of 200 forecasts have come due; its past is not known: source down: http://prometheus"
 
 
 def test_the_trail_has_one_entry_for_each_change_of_mind_the_newest_first() -> None:

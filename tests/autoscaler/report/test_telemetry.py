@@ -6,10 +6,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from adapter.kube.watch import Health
 from autoscaler.decision import pipeline
+from autoscaler.outlook import Outlook
 from autoscaler.report.telemetry import Telemetry
 from autoscaler.resource.scaler import Key
 from tests.autoscaler.report import histories
-from tests.autoscaler.report.objects import SCALER, STARTUP
+from tests.autoscaler.report.objects import OFFERED, OUTLOOK, SCALER, STARTUP
 
 QWEN = {"namespace": "llm-inference", "scaler": "qwen", "target": "Deployment/vllm-qwen"}
 
@@ -55,6 +56,30 @@ def test_a_scaler_shows_its_numbers_its_signals_and_its_start_up() -> None:
         60.0,
         80.0,
     ]
+
+
+def test_a_scaler_shows_its_load_what_is_expected_of_it_and_what_that_has_been_worth() -> None:
+    telemetry = Telemetry()
+    held = histories.held_by_the_cool_down()
+
+    telemetry.decided(SCALER, held.observation, held.decision, STARTUP, offered=OFFERED, outlook=OUTLOOK)
+
+    names = ("offered_replicas", *(f"forecast_{name}" for name in (
+        "horizon_seconds", "realised_replicas", "loss_ratio", "coverage_ratio", "evaluations", "gate_open",
+    )))  # fmt: skip
+    assert [series(telemetry, f"leadtime_{name}", **QWEN) for name in names] == [2.4, 120.0, 3.0, 0.8125, 0.9046, 1500.0, 1.0]
+    assert [series(telemetry, "leadtime_forecast_replicas", **QWEN, quantile=q) for q in ("0.5", "0.9")] == [4.5, 6.0]
+
+
+def test_a_load_that_is_not_known_has_no_series_and_one_that_is_still_learned_a_shut_gate() -> None:
+    telemetry = Telemetry()
+    held = histories.held_by_the_cool_down()
+
+    telemetry.decided(SCALER, held.observation, held.decision, STARTUP, outlook=Outlook())
+
+    assert series(telemetry, "leadtime_offered_replicas", **QWEN) is None
+    assert series(telemetry, "leadtime_forecast_loss_ratio", **QWEN) is None
+    assert series(telemetry, "leadtime_forecast_gate_open", **QWEN) == 0.0
 
 
 def test_a_signal_without_a_value_has_no_series_but_its_target() -> None:

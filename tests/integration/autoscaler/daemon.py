@@ -17,6 +17,9 @@ IDENTITY = "controller-0"
 #: How often it decides and reads, so that what takes minutes as shipped is seen in seconds.
 PERIOD_S = 0.2
 READ_S = 0.2
+#: What forecasts take for a minute, and for a day.
+BUCKET_S = 1
+DAY_S = 600
 #: How long it stays reachable after SIGTERM.
 DRAIN_S = 1.0
 
@@ -42,6 +45,7 @@ class Daemon:
             sys.executable, "-m", "autoscaler.cli.main", "autoscaler", f"--kubeconfig={self.kubeconfig}",
             f"--namespace={NAMESPACE}", f"--identity={IDENTITY}", "--address=127.0.0.1", f"--port={self.port}",
             f"--period={PERIOD_S:g}", f"--read-period={READ_S:g}", f"--drain-seconds={DRAIN_S:g}", f"--record={self._record}",
+            f"--state-dir={self.folder}", f"--bucket-seconds={BUCKET_S}", f"--day-seconds={DAY_S}",
         ]  # fmt: skip
         self.process = processes.start(f"life-{self.lives}", command, folder=self.folder)
         url = f"https://127.0.0.1:{self.port}/readyz"
@@ -83,6 +87,12 @@ class Daemon:
                     self._read += len(line)
                     self._decided[json.loads(line)["target"]] += 1
         return self._decided[target]
+
+    def forecasts(self, target: str) -> list[dict[str, Any]]:
+        """Return the forecasts that the scaler *target* has been decided on with in this life, the oldest first."""
+        lines = self._record.read_text().splitlines(keepends=True) if self._record.exists() else []
+        told = [json.loads(line) for line in lines if line.endswith("\n")]
+        return [one["observation"]["forecast"] for one in told if one["target"] == target and "forecast" in one["observation"]]
 
     def lines(self) -> list[str]:
         """Return every line that it logged, in all lives."""
