@@ -7,7 +7,7 @@ import typer
 
 
 def demo(
-    seconds: Annotated[float, typer.Option(help="About how long to run.", min=60.0)] = 90.0,
+    seconds: Annotated[float, typer.Option(help="About how long to run.", min=60.0, max=600.0)] = 90.0,
     plain: Annotated[bool, typer.Option("--plain", help="Print lines instead of a live screen.")] = False,
     record: Annotated[
         Path | None, typer.Option(help="Keep every decision in this file, for `leadtime replay`.", metavar="FILE")
@@ -15,7 +15,8 @@ def demo(
 ) -> None:
     """Watch both daemons follow a load on a simulated GPU fleet: a ramp, a burst, silence down to zero, and the way back.
 
-    Needs nothing but this. Exit status 1: the loop did not do its job.
+    The burst comes every day at this time: its pods are ready before it. Needs nothing but this. Exit status 1: the loop did not do
+    its job.
     """
     from autoscaler.sandbox import demo as show
 
