@@ -1,53 +1,10 @@
 """What happened in a demo, in numbers: told moment by moment, and never asked of the daemons that it is about."""
 
-import enum
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from autoscaler.resource.scaler import ROUTED
-from autoscaler.sandbox.objects import Obj, is_deleting, is_true, labels_of, name_of
+from autoscaler.sandbox.lead import AHEAD_S, Lead
+from autoscaler.sandbox.moment import Moment, State
 from autoscaler.sandbox.scenario import SCALE, SLO_S, STARTUP_S, Scenario
-
-
-class State(enum.Enum):
-    """Where a pod is."""
-
-    SERVING = "●"
-    WARM = "○"
-    STARTING = "◌"
-
-
-def state_of(pod: Obj) -> State:
-    """Return where *pod* is, as its label and its readiness show it."""
-    if not is_true(pod, "Ready"):
-        return State.STARTING
-    return State.WARM if labels_of(pod).get(ROUTED) == "false" else State.SERVING
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Moment:
-    """Everything that one look showed; times are seconds since the beginning."""
-
-    at: float
-    rate: float  # requests per second that are offered
-    held: int  # requests that wait at the gateway
-    completed: int = 0
-    late: int = 0
-    failed: int = 0
-    gpu_seconds: float = 0.0
-    gpu_percent: float | None = None  # mean over the serving pods, as the adapter serves it
-    pods: Mapping[str, State] = field(default_factory=dict)
-    status: Mapping[str, Any] = field(default_factory=dict)  # the InferenceScaler's
-
-    def count(self, state: State) -> int:
-        """Return how many pods are in *state*."""
-        return sum(each is state for each in self.pods.values())
-
-
-def pods(found: Sequence[Obj]) -> dict[str, State]:
-    """Return where each pod is that is not on its way out."""
-    return {name_of(pod): state_of(pod) for pod in found if not is_deleting(pod)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +27,18 @@ class Account:
     promotions: int = 0
     peak: int = 0  # pods at once
     peak_serving: int = 0
-    more_serving_at: float | None = None  # after the burst
-    new_pod_at: float | None = None  # the first pod made after the burst that is ready
+    believed_at: float | None = None  # the forecast, by the autoscaler
+    more_serving_at: float | None = None  # from the burst on
+    new_pod_at: float | None = None  # the first pod made for it that is ready
     zero_at: float | None = None
     returned_at: float | None = None  # when the load came back
     woke_at: float | None = None
-    _calm: int = 0  # pods that served before the burst
-    _known: frozenset[str] = frozenset()  # pods that there were before it
+    _calm: int = 0  # pods that served before anything was done for the burst
+    _known: frozenset[str] = frozenset()  # pods that there were then
     _told: set[tuple[str, int, int]] = field(default_factory=set)  # entries of the trail
+
+    def __post_init__(self) -> None:
+        self.lead = Lead(self.scenario.burst_at)
 
     def note(self, moment: Moment) -> None:
         """Take *moment* in."""
@@ -90,12 +51,16 @@ class Account:
             self.zero_at = moment.at
         if None not in (self.zero_at, self.returned_at) and serving and self.woke_at is None:
             self.woke_at = moment.at
+        if moment.prospect.gate_open and self.believed_at is None:
+            self.believed_at = moment.at
         self._changes(moment)
+        self.lead.note(moment.at, moment.pods, moment.prospect)
         self.last = moment
 
     def _burst(self, moment: Moment, serving: int) -> None:
-        if moment.at < self.scenario.burst_at:
+        if moment.at < self.scenario.burst_at - AHEAD_S:
             self._calm, self._known = serving, frozenset(moment.pods)
+        if moment.at < self.scenario.burst_at:
             return
         if self.more_serving_at is None and serving > self._calm:
             self.more_serving_at = moment.at
@@ -108,16 +73,19 @@ class Account:
             key = (entry["at"], entry["from"], entry["to"])
             if entry["from"] != entry["to"] and key not in self._told:
                 self._told.add(key)
+                self.lead.change(entry, moment.at)
                 self.changes.append(Change(moment.at, entry["from"], entry["to"], entry.get("why") or entry["reason"]))
 
     @property
-    def done(self) -> bool:
-        """Return whether the loop has done all that it is there for."""
-        return not self.problems()
+    def pending(self) -> bool:
+        """Return whether something is still to come that may come late."""
+        return None in (self.more_serving_at, self.zero_at, self.woke_at)
 
     def problems(self) -> list[str]:
         """Return what the loop was to do and has not done."""
         found = []
+        if not self.lead.in_time:
+            found.append(f"the forecast had no pod ready for the burst: {self.lead.words()}, {self._belief()}")
         if self.more_serving_at is None:
             found.append("the burst brought no more serving pods")
         if self.zero_at is None:
@@ -136,6 +104,7 @@ class Account:
         more = _after(self.more_serving_at, played.burst_at, "one more pod served")
         new = _after(self.new_pod_at, played.burst_at, "the first new pod was ready")
         told = {
+            "forecast": f"{self.lead.words()}; {self._belief()}",
             "requests": f"{last.completed} answered, {last.late} late (first token after {SLO_S:g} s), {last.failed} failed",
             "burst": f"{more}, {new}",
             "warm pods": f"{self.promotions} promoted, each without a start-up of {STARTUP_S:g} s",
@@ -145,6 +114,12 @@ class Account:
             "daemons": f"{_count(reads)} metric reads answered, {_count(decisions)} decisions, {len(self.changes)} changes",
         }
         return [f"{what:<10} {words}" for what, words in told.items()]
+
+    def _belief(self) -> str:
+        """Return since when the forecast is believed."""
+        if self.believed_at is None:
+            return "it was never believed"
+        return "it was believed from the start" if self.believed_at <= 0.0 else f"it was believed from {self.believed_at:.1f} s on"
 
 
 def _after(at: float | None, since: float | None, what: str) -> str:

@@ -21,8 +21,10 @@ from rich.live import Live
 
 from adapter import quantity
 from adapter.errors import ApiServerError
-from autoscaler.sandbox import account, scenario, scenery, screen, stage
-from autoscaler.sandbox.account import Account, Moment, State
+from autoscaler.sandbox import moment as looks
+from autoscaler.sandbox import scenario, scenery, screen, stage
+from autoscaler.sandbox.account import Account
+from autoscaler.sandbox.moment import Moment, Prospect, State
 from autoscaler.sandbox.scenario import Scenario
 
 _TICK_S = 0.5
@@ -50,20 +52,22 @@ class Demo:
     def over(self) -> bool:
         """Return whether everything was shown: the time is up, and the loop has done its job or is not going to."""
         over_s = self.elapsed_s - self.account.scenario.duration_s
-        return over_s >= 0.0 and (self.account.done or over_s >= _PATIENCE_S)
+        return over_s >= 0.0 and (not self.account.pending or over_s >= _PATIENCE_S)
 
-    async def begin(self) -> None:
-        """Wait until a pod serves, and offer the load from then on."""
-        pods: dict[str, State] = {}
-        while State.SERVING not in pods.values():
-            await asyncio.sleep(_TICK_S)
-            pods = await self._pods()
-        self.started = time.monotonic()
-        await self._offer(self.account.scenario.before_silence())
+    async def begin(self, stop: asyncio.Event) -> None:
+        """Wait until the day begins whose load the fleet plays, or until *stop*."""
+        if self.on.begins_at is None:
+            raise stage.StageError("the stage has no day to play: it was set without one")
+        ahead_s = self.on.begins_at - time.time()
+        self.started = time.monotonic() + ahead_s
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), max(0.0, ahead_s))
 
     async def look(self) -> Moment:
         """Return what there is to see now, after it has gone into the account; bring the load back when it is time."""
-        fleet, pods, scaler = await asyncio.gather(self._fleet(), self._pods(), self.on.read(stage.scaler_path(scenario.scaler())))
+        fleet, pods, scaler, prospect = await asyncio.gather(
+            self._fleet(), self._pods(), self.on.read(stage.scaler_path(scenario.scaler())), self._prospect()
+        )
         moment = Moment(
             at=self.elapsed_s,
             rate=fleet["rate"],
@@ -75,6 +79,7 @@ class Demo:
             gpu_percent=await self._busy({name for name, state in pods.items() if state is State.SERVING}),
             pods=pods,
             status=scaler.get("status") or {},
+            prospect=prospect,
         )
         self.account.note(moment)
         self.history.append(moment)
@@ -107,7 +112,14 @@ class Demo:
         return state
 
     async def _pods(self) -> dict[str, State]:
-        return account.pods((await self.on.read(_PODS))["items"])
+        return looks.pods((await self.on.read(_PODS))["items"])
+
+    async def _prospect(self) -> Prospect:
+        """Return what the autoscaler expects; nothing where it does not say."""
+        try:
+            return looks.prospect(await self.on.telemetry(self.on.autoscaler_port)) if self.on.autoscaler_port else Prospect()
+        except (aiohttp.ClientError, ApiServerError):
+            return Prospect()
 
     async def _busy(self, serving: set[str]) -> float | None:
         """Return the mean GPU utilisation of the *serving* pods, as HPA would read it; None where there is none."""
@@ -151,14 +163,17 @@ async def _show(duration_s: float, console: Console, *, plain: bool, record: Pat
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, stop.set)
-    console.print("starting a cluster, a simulated GPU fleet, a gateway, the adapter and the autoscaler (a few seconds) …")
+    console.print("starting a cluster, a simulated GPU fleet, a gateway, the adapter and the autoscaler …")
+    played = Scenario(duration_s)
     with tempfile.TemporaryDirectory(prefix="leadtime-demo-") as folder:
-        setting = stage.serve(Path(folder), startup_s=scenario.STARTUP_S, loop=stage.Loop(scaler=scenario.scaler(), record=record))
+        closed = stage.Loop(scaler=scenario.scaler(), day=scenario.day(played), record=record)
+        setting = stage.serve(Path(folder), startup_s=scenario.STARTUP_S, loop=closed)
         async with setting as on, aiohttp.ClientSession() as session:
-            demo = Demo(on, session, Account(Scenario(duration_s)))
-            await demo.begin()
+            demo = Demo(on, session, Account(played))
             console.print(screen.introduction(), highlight=False, soft_wrap=True)
             console.print(commands(on.kubeconfig), highlight=False, soft_wrap=True)
+            console.print("the autoscaler learns the days before this one (half a minute at most, as a rule) …")
+            await demo.begin(stop)
             await _play(demo, console, stop, plain=plain)
             reads, decisions = await demo.counts()
     lines = demo.account.summary(reads=reads, decisions=decisions)
@@ -166,9 +181,10 @@ async def _show(duration_s: float, console: Console, *, plain: bool, record: Pat
     console.print("stopped: no process is left behind")
     if stop.is_set():
         return 0
-    for problem in demo.account.problems():
+    problems = demo.account.problems()
+    for problem in problems:
         console.print(f"the loop did not do its job: {problem}", highlight=False)
-    return 0 if demo.account.done else 1
+    return 1 if problems else 0
 
 
 async def _play(demo: Demo, console: Console, stop: asyncio.Event, *, plain: bool) -> None:

@@ -21,6 +21,8 @@ SCRAPER = "scraper"
 WORKLOAD_NAMESPACE = "llm-inference"
 WORKLOAD = "vllm-qwen"
 GATEWAY = f"{WORKLOAD}-epp"
+#: Requests that come to the gateway, per second.
+REQUEST_RATE = "gateway_request_rate"
 STARTUP_ANNOTATION = "sandbox.leadtime.dev/startup-seconds"
 SHUTDOWN_ANNOTATION = "sandbox.leadtime.dev/shutdown-seconds"
 
@@ -76,6 +78,8 @@ def _shipped(scene: Scene) -> Iterator[dict[str, Any]]:
     base = manifests() / "base"
     folders = ["adapter", "crds", "autoscaler"] if scene.autoscaling else ["adapter"]
     files = [base / "namespace.yaml", *(file for folder in folders for file in sorted((base / folder).glob("*.yaml")))]
+    if scene.autoscaling:
+        files.append(manifests() / "overlays" / "external-metrics" / "apiservice.yaml")
     for document in (document for file in files for document in _documents(file)):
         match document:
             case {"kind": "Kustomization" | "Deployment"}:
@@ -174,4 +178,14 @@ def scraping(pages: Sequence[str], *, gateway: bool) -> dict[str, Any]:
         sources.append({"name": "gateway", "scrape": {"pods": {"selector": f"app={GATEWAY}", "port": "metrics"}, "interval": "1s"}})
         shipped = _documents(manifests() / "examples" / "adapter-scrape.yaml")[0]["rules"]
         rules += [rule for rule in shipped if rule.get("source") == "gateway"]
+        rules.append(
+            {
+                "metric": REQUEST_RATE,
+                "source": "gateway",
+                "series": ["llm_d_epp_request_total", "inference_objective_request_total"],
+                "measure": {"rate": "3s"},
+                "object": "external",
+                "reduce": "sum",
+            }
+        )
     return {"sources": sources, "rules": rules}

@@ -6,7 +6,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from autoscaler.sandbox.account import Account, Moment, State
+from autoscaler.sandbox.account import Account
+from autoscaler.sandbox.moment import Moment, Prospect, State
 from autoscaler.sandbox.scenario import MAX_REPLICAS, SCALE
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -24,6 +25,7 @@ def picture(account: Account, history: Sequence[Moment]) -> Group:
     table.add_column(overflow="fold")
     # What waits and how busy the GPUs are stand beside the load that caused them, each with its own past.
     table.add_row("load", f"{moment.rate:5.1f} /s    {spark([each.rate for each in history])}")
+    _band(table, history)
     table.add_row("gateway", f"{moment.held:5d} wait  {spark([float(each.held) for each in history])}")
     table.add_row("GPUs", f"{_percent(moment):>5} busy  {spark([each.gpu_percent or 0.0 for each in history], top=100.0)}")
     table.add_row("pods", dots(moment))
@@ -35,19 +37,45 @@ def picture(account: Account, history: Sequence[Moment]) -> Group:
     return Group(title, Text(_NOTE, style="dim"), table)
 
 
+def _band(table: Table, history: Sequence[Moment]) -> None:
+    """Add what is expected, on the scale of what came: the bars of what is to come rise before those of what is there."""
+    seen = [each.prospect for each in history]
+    rows = {
+        "ahead 90": [each.likely for each in seen],
+        "ahead 50": [each.median for each in seen],
+        "offered": [each.offered for each in seen],
+    }
+    top = max((value for values in rows.values() for value in values[-_WIDTH:] if value is not None), default=0.0)
+    for name, values in rows.items():
+        table.add_row(name, f"{_number(values[-1]):>5} pods  {spark([value or 0.0 for value in values], top=top)}")
+    table.add_row("forecast", _belief(seen[-1]))
+
+
+def _belief(prospect: Prospect) -> str:
+    """Return how far ahead is looked, whether that is believed, and what its record is."""
+    if prospect.likely is None:
+        return "learning"
+    ahead = f"{prospect.horizon_s:.0f} s ahead, " if prospect.horizon_s is not None else ""
+    worth = "" if prospect.loss_ratio is None else f": its loss is {prospect.loss_ratio:.2f} of the best reactive forecast's"
+    return f"{ahead}{'' if prospect.gate_open else 'not '}believed{worth}"
+
+
 def line(account: Account, moment: Moment) -> str:
     """Return *moment* in a line."""
     counts = " ".join(f"{state.value}{moment.count(state)}" for state in State)
     said = moment.status.get("message") or "not decided yet"
     scene = account.scenario.scene(moment.at)
-    facts = f"load {moment.rate:4.1f}/s  waiting {moment.held:3d}  {_percent(moment):>4}  {counts}"
+    expected = f"forecast {_number(moment.prospect.median)}–{_number(moment.prospect.likely)}"
+    expected += "" if moment.prospect.gate_open else " (not believed)"
+    facts = f"load {moment.rate:4.1f}/s  {expected}  waiting {moment.held:3d}  {_percent(moment):>4}  {counts}"
     return f"{moment.at:5.1f} s  {scene:<13} {facts}  {said}"
 
 
 def introduction() -> str:
     """Return what the signs mean."""
     signs = f"{State.SERVING.value} serving, {State.WARM.value} warm (ready, no requests), {State.STARTING.value} loading"
-    return f"{_NOTE}\npods: {signs}"
+    ahead = "forecast: what the largest load within a lead will not exceed with 50 % and with 90 % probability, in pods' worth"
+    return f"{_NOTE}\npods: {signs}\n{ahead}"
 
 
 def dots(moment: Moment) -> Text:
@@ -65,6 +93,10 @@ def spark(values: Sequence[float], *, top: float = 0.0) -> str:
     last = values[-_WIDTH:]
     highest = max(*last, top, 1e-9) if last else 1.0
     return "".join(_BARS[round((len(_BARS) - 1) * value / highest)] for value in last)
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1f}"
 
 
 def _percent(moment: Moment) -> str:

@@ -7,17 +7,20 @@ the context is left, whatever happened in it.
 import asyncio
 import contextlib
 import json
+import math
 import signal
 import socket
 import ssl
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import msgspec
+import numpy as np
 import yaml
 
 from adapter.errors import ApiServerError
@@ -25,14 +28,40 @@ from adapter.kube.client import Kube
 from autoscaler.resource.scaler import GROUP, PLURAL, VERSION
 from autoscaler.sandbox import scenery
 from autoscaler.sandbox.scenery import ADAPTER, AUTOSCALER, NAMESPACE, WORKLOAD, WORKLOAD_NAMESPACE
+from forecasting.forecast import Spec
+from forecasting.gated import Gated
 
 _READY_S = 60.0
 _STOP_S = 10.0
 _PAUSE_S = 0.1
+_COME_UP_S = 5.0  # for the autoscaler to ask for the days before
+_LEARN_RATIO = 1.3  # it learns them while everything else is at work, too
+_LEARN_AT_MOST_S = 150.0
+_MEASURED = 100  # buckets
 
 
 class StageError(Exception):
     """A part did not come up; the message names it and ends with what it last said."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Day:
+    """A load that comes every day. Points are (seconds since the day begins, requests per second)."""
+
+    today: Sequence[tuple[float, float]]
+    """What is offered; until the day begins, the first point's."""
+
+    usual: Sequence[tuple[float, float]]
+    """What was offered on the days before, from half a day before to half a day after this moment."""
+
+    query: str
+    """The PromQL by which the autoscaler finds them, in replicas' worth."""
+
+    day_s: int
+    days: int
+    bucket_s: int = 1
+    per_replica: float = 5.0
+    """The requests per second that fill a replica."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +87,9 @@ class Loop:
     drain_s: float = 6.0
     """How long a deleted pod works on what it has."""
 
+    day: Day | None = None
+    """What load there is today, and was on the days before; None: none, and nothing is known of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stage:
@@ -69,6 +101,8 @@ class Stage:
     fleet_url: str
     adapter_port: int
     autoscaler_port: int | None = None
+    begins_at: float | None = None
+    """When the day of the loop begins, Unix seconds."""
 
     async def read(self, path: str) -> dict[str, Any]:
         """Return the answer to ``kubectl get --raw PATH``; `ApiServerError` carries the adapter's reason."""
@@ -113,7 +147,8 @@ async def serve(
     """Run a cluster of two GPU nodes, a fleet behind the example Deployment, and an adapter, and yield once reads are answered.
 
     *config* is the adapter's; without one it scrapes the fleet directly. A pod of the example takes *startup_s* to load its
-    model. With *loop* an autoscaler runs, too, and has decided once. Raises `StageError` when a part does not come up.
+    model. With *loop* an autoscaler runs, too, and has decided once; a day begins after that. Raises `StageError` when a part does
+    not come up.
     """
     parts: list[_Part] = []
     kube: Kube | None = None
@@ -134,18 +169,26 @@ async def serve(
         words = [
             "autoscaler.cli.main", "adapter", f"--config={file}", f"--kubeconfig={account}",
             "--address=127.0.0.1", f"--port={adapter_port}", f"--service={ADAPTER}", f"--namespace={NAMESPACE}",
-            "--replica=adapter-0", "--drain-seconds=0.2",
+            "--replica=adapter-0", "--drain-seconds=0.2", *(["--external"] if loop is not None else []),
         ]  # fmt: skip
         await _start("adapter", words, folder, parts, says_ready=False)
         stage = Stage(kube, kubeconfig, folder, fleet_url, adapter_port, None if loop is None else autoscaler_port)
         await _until(parts, lambda: stage.read(metric_path("gpu_utilization")), what="the adapter did not answer")
         if loop is not None:
+            if loop.day is not None:
+                await _until(parts, lambda: _serving(fleet_url), what="no pod of the example served")
+                # Before the autoscaler asks for the days before: when they had their load depends on it.
+                learn_s = await asyncio.to_thread(_learning_s, loop.day)
+                begins_at = float(math.ceil(time.time() + _COME_UP_S + learn_s))
+                await _play(fleet_url, loop.day, begins_at)
+                stage = replace(stage, begins_at=begins_at)
             account = await _account(kube, kubeconfig, folder, AUTOSCALER)
             words = [
                 "autoscaler.cli.main", "autoscaler", f"--kubeconfig={account}", f"--namespace={NAMESPACE}",
                 "--identity=autoscaler-0", "--address=127.0.0.1", f"--port={autoscaler_port}", f"--period={loop.period_s:g}",
                 "--drain-seconds=0.2",
                 *([f"--record={loop.record}"] if loop.record is not None else []),
+                *_forecasting(fleet_url, loop.day),
             ]  # fmt: skip
             await _start("autoscaler", words, folder, parts, says_ready=False)
             await _until(parts, lambda: scenery.create(stage.kube, loop.scaler), what="no InferenceScaler is taken")
@@ -172,6 +215,49 @@ def _gateway(loop: Loop | None) -> list[str]:
         return []
     service = f"--service={WORKLOAD_NAMESPACE}/{WORKLOAD}"
     return [service, f"--patience={loop.patience_s:g}", f"--in-flight={loop.in_flight_per_pod}", f"--drain={loop.drain_s:g}"]
+
+
+def _forecasting(fleet_url: str, day: Day | None) -> list[str]:
+    if day is None:
+        return []
+    return [f"--prometheus-url={fleet_url}", f"--bucket-seconds={day.bucket_s}", f"--day-seconds={day.day_s}"]
+
+
+def _learning_s(day: Day) -> float:
+    """Return how long it may take on this machine to learn the days before *day*, by learning a little."""
+    spec = Spec(step_s=day.bucket_s, day_s=day.day_s)
+    gated, horizons, quantiles = Gated(1, spec), np.array([spec.horizons[-1]]), np.array([spec.quantiles[-1]])
+    began = time.monotonic()
+    for value in range(_MEASURED):
+        gated.observe(np.array([float(value)]), horizons=horizons, quantiles=quantiles)
+    each_s = (time.monotonic() - began) / _MEASURED
+    return min(_LEARN_AT_MOST_S, _LEARN_RATIO * each_s * day.days * spec.day)
+
+
+async def _serving(fleet_url: str) -> None:
+    async with aiohttp.ClientSession() as session, session.get(f"{fleet_url}/state", raise_for_status=True) as answer:
+        state: dict[str, Any] = await answer.json()
+    if not state["taking"]:
+        raise ApiServerError(0, f"the fleet has {state['pods']} pods, of which {state['ready']} are ready")
+
+
+async def _play(fleet_url: str, day: Day, begins_at: float) -> None:
+    """Have the fleet offer the load of *day*, and remember it of the days before."""
+    past = {
+        "query": day.query,
+        "usual": list(day.usual),
+        "begins_at": begins_at,
+        "day_s": day.day_s,
+        "days": day.days,
+        "per_replica": day.per_replica,
+    }
+    async with aiohttp.ClientSession() as session:
+        async with session.put(f"{fleet_url}/past", json=past, raise_for_status=True):
+            pass
+        ahead_s = begins_at - time.time()
+        points = [(ahead_s + at, rate) for at, rate in day.today]
+        async with session.put(f"{fleet_url}/load", json={"points": points}, raise_for_status=True):
+            pass
 
 
 def free_ports(count: int) -> list[int]:

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
 from autoscaler.sandbox.fleet.engine import Engine, Request
 
@@ -30,10 +30,13 @@ class Gateway:
 
     control: FlowControl = field(default_factory=FlowControl)
     waiting: deque[Request] = field(default_factory=deque)
+    accepted: int = 0  # requests that ever came
 
     def accept(self, requests: Iterable[Request]) -> None:
         """Queue *requests*, which are in the order of their arrival."""
-        self.waiting.extend(requests)
+        for request in requests:
+            self.waiting.append(request)
+            self.accepted += 1
 
     def dispatch(self, engines: Sequence[Engine], *, start: float, end: float) -> int:
         """Give what waits to *engines*, the least loaded first, in the step from *start* to *end*; return how many gave up."""
@@ -62,10 +65,15 @@ _READY = {
     "llm_d_epp_ready_endpoints": "[ALPHA]",
     "inference_pool_ready_pods": "[ALPHA] [Deprecated: Use llm_d_epp_ready_endpoints]",
 }
+_REQUESTS = {
+    "llm_d_epp_request_total": "[ALPHA]",
+    "inference_objective_request_total": "[ALPHA] [Deprecated: Use llm_d_epp_request_total]",
+}
 _QUEUE_TEXT = (
     "Current number of requests being actively managed by the EPP flow control layer, from the start of the EnqueueAndWait call"
     " until a final outcome is reached."
 )
+_REQUESTS_TEXT = "Counter of inference requests broken out for each model and target model."
 _READY_TEXT = "The number of ready endpoints in the inference server pool."
 
 
@@ -88,9 +96,18 @@ class GatewayPage:
             Gauge(name, f"{stability} {_READY_TEXT}", ["name"], registry=self.registry).labels(self.pool)
             for name, stability in _READY.items()
         ]
+        models = {"model_name": self.model, "target_model_name": self.model}
+        self._requests = [
+            Counter(name, f"{stability} {_REQUESTS_TEXT}", list(models), registry=self.registry).labels(**models)
+            for name, stability in _REQUESTS.items()
+        ]
+        self._counted = 0
 
-    def render(self, *, waiting: int, ready: int) -> bytes:
-        """Return the page while *waiting* requests are held and *ready* pods take requests."""
+    def render(self, *, waiting: int, ready: int, accepted: int) -> bytes:
+        """Return the page while *waiting* requests are held and *ready* pods take requests, after *accepted* ones have come."""
+        for counter in self._requests:
+            counter.inc(accepted - self._counted)
+        self._counted = accepted
         for gauge in self._queues:
             gauge.set(waiting)
         for gauge in self._ready:

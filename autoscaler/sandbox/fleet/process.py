@@ -4,7 +4,8 @@ Run as ``python -m autoscaler.sandbox.fleet.process --kubeconfig FILE --selector
 is ready. Pages stand in two places: under one port for everything (``/nodes/NODE/metrics``, ``/pods/NAMESPACE/POD/metrics``, and
 the target lists ``/targets/dcgm`` and ``/targets/vllm`` in Prometheus' HTTP discovery format), and, for pods whose address is a
 loopback address, on the pod's own address, as a scraper of pods expects them; ``/gateway/metrics`` is the gateway's page, which
-stands on the address of pods with the label ``app=POOL-epp``, too. ``PUT /load`` and ``PUT /pins`` steer it.
+stands on the address of pods with the label ``app=POOL-epp``, too. ``PUT /load`` and ``PUT /pins`` steer it. After ``PUT /past``
+the port is also that of a Prometheus that has kept one series, for ``/api/v1/query_range``.
 """
 
 import argparse
@@ -31,6 +32,7 @@ from adapter.kube.workloads import Workloads
 from adapter.workload import Inventory
 from autoscaler.sandbox.fleet.gateway import FlowControl
 from autoscaler.sandbox.fleet.load import Shape
+from autoscaler.sandbox.fleet.past import Past
 from autoscaler.sandbox.fleet.simulation import Fleet, Pins, PodSeen
 
 _STEP_S = 0.1
@@ -69,6 +71,7 @@ class Process:
     wanted: selector.Selector
     speed: float = 1.0
     routed: Endpoints | None = None  # where the gateway may send requests; None: to every ready pod
+    past: Past | None = None  # what a Prometheus has of the days before
     inventory: Inventory = field(default_factory=Inventory)
     nodes: dict[str, int] = field(default_factory=dict)
     _listeners: dict[str, asyncio.Server] = field(default_factory=dict)
@@ -184,9 +187,11 @@ class Process:
                         for pod in pods
                     ]
                 )
+            case "GET", ["api", "v1", "query_range"]:
+                return self._range(request)
             case "GET", ["state"]:
                 return web.json_response(self._state())
-            case "PUT", ["load" | "pins" as what]:
+            case "PUT", ["load" | "pins" | "past" as what]:
                 try:
                     self._steer(what, await request.json())
                 except (KeyError, TypeError, ValueError) as error:
@@ -197,7 +202,9 @@ class Process:
 
     def _steer(self, what: str, told: Any) -> None:
         if what == "load":
-            self.fleet.offer(Shape([(float(at), float(rate)) for at, rate in told["points"]]))
+            self.fleet.offer(_shape(told["points"]))
+        elif what == "past":
+            self.past = Past(**{**told, "usual": _shape(told["usual"])})
         else:
             namespace = told.pop("namespace", None)
             pins = Pins(**told)
@@ -205,6 +212,18 @@ class Process:
                 self.fleet.pins = pins
             else:
                 self.fleet.pins_by_namespace[namespace] = pins
+
+    def _range(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer a range query as a Prometheus does whose only series is the past."""
+        try:
+            start_s, end_s, step_s = (float(request.query[name]) for name in ("start", "end", "step"))
+            known = self.past if self.past is not None and self.past.query == request.query["query"] else None
+            points = known.points(start_s=start_s, end_s=min(end_s, time.time()), step_s=step_s) if known is not None else ()
+            values = [[at, f"{load:.4f}"] for at, load in points]
+        except (KeyError, ValueError) as error:
+            return web.json_response({"status": "error", "errorType": "bad_data", "error": f"not understood: {error}"}, status=400)
+        result = [{"metric": {}, "values": values}] if values else []
+        return web.json_response({"status": "success", "data": {"resultType": "matrix", "result": result}})
 
     def _state(self) -> dict[str, Any]:
         fleet = self.fleet
@@ -226,6 +245,10 @@ def _page(body: bytes | str | None) -> web.Response:
     if body is None:
         return web.Response(status=503, text="no page: the model is not loaded, or there is no such place")
     return web.Response(body=body, headers={"Content-Type": _TEXT})
+
+
+def _shape(points: Sequence[tuple[float, float]]) -> Shape:
+    return Shape([(float(at), float(rate)) for at, rate in points])
 
 
 def _target(host: str, path: str, labels: dict[str, str]) -> dict[str, Any]:

@@ -161,7 +161,7 @@ class Fleet:
     def gateway_page(self) -> bytes:
         """Return the gateway's page."""
         taking = sum(replica.pod.ready and replica.pod.routed for replica in self._replicas.values())
-        return self._gateway_page.render(waiting=len(self.gateway.waiting), ready=taking)
+        return self._gateway_page.render(waiting=len(self.gateway.waiting), ready=taking, accepted=self.gateway.accepted)
 
     def vllm(self, namespace: str, name: str) -> bytes | None:
         """Return the engine's page of a pod; None while its model is not loaded, when nothing listens there."""

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from autoscaler.sandbox.account import Account, Moment, State, pods, state_of
+from autoscaler.sandbox.account import Account
+from autoscaler.sandbox.moment import Moment, Prospect, State, pods, prospect, state_of
 from autoscaler.sandbox.scenario import Scenario
 
 # 100 seconds: the burst is at 33, the load ends at 46 and returns at 84.
@@ -23,10 +24,19 @@ def account(*moments: Moment, returned_at: float | None = None) -> Account:
     return found
 
 
+FORESEEN = {
+    "at": "2026-01-01T00:00:01Z",
+    "from": 2,
+    "to": 3,
+    "reason": "Forecast",
+    "steps": [{"rule": "Forecast", "before": 1, "after": 2, "why": "up to 2 replicas' worth of load is forecast within 8 s"}],
+}
+
 WHOLE = (
-    moment(0.0, "a", "b"),
-    moment(30.0, "a", "b"),
-    moment(34.0, "ab", starting="c"),
+    moment(0.0, "a", "b", prospect=Prospect(gate_open=True)),
+    moment(26.0, "a", "b", starting="c", status={"trail": [FORESEEN]}),
+    moment(30.0, "a", "bc"),
+    moment(34.0, "ab", "c", prospect=Prospect(offered=2.5)),
     moment(38.5, "abc", starting="d"),
     moment(60.0, "a", "b"),
     moment(70.0),
@@ -59,9 +69,11 @@ def test_a_pod_is_where_its_label_and_its_readiness_say() -> None:
 def test_a_whole_loop_is_accounted_for() -> None:
     found = account(*WHOLE, returned_at=85.0)
 
-    assert found.done
-    assert (found.more_serving_at, found.new_pod_at, found.zero_at, found.woke_at) == (34.0, 38.5, 70.0, 90.0)
-    assert (found.promotions, found.peak, found.peak_serving) == (1, 4, 3)
+    assert found.problems() == []
+    assert not found.pending
+    # The new pod was there before the burst, which is when it is looked for.
+    assert (found.more_serving_at, found.new_pod_at, found.zero_at, found.woke_at) == (34.0, 34.0, 70.0, 90.0)
+    assert (found.promotions, found.peak, found.peak_serving) == (2, 4, 3)
 
 
 def test_the_summary_says_it_in_numbers() -> None:
@@ -69,25 +81,52 @@ def test_the_summary_says_it_in_numbers() -> None:
 
     text = "\n".join(lines)
     assert "700 answered, 12 late (first token after 2 s), 3 failed" in text
-    # The burst is at 33: one more pod served a second later, and the new one 5.5 s after it.
-    assert "1.0 s until one more pod served, 5.5 s until the first new pod was ready" in text
+    # The burst is at 33: one more pod served a second later, and so did the one that was asked for 7 s before it.
+    assert "1.0 s until one more pod served, 1.0 s until the first new pod was ready" in text
+    assert "a pod asked for 7.0 s before the burst, 1 ready at it, the first 3.0 s before" in text
+    # The load was more than the one pod served before a second after the burst, and a start-up takes 4 s.
+    assert "the load itself would have had them 5.0 s after it, at the earliest; it was believed from the start" in text
     assert "24.0 s until no pod was left" in text
     assert "5.0 s until the first pod served" in text
     # 150 GPU-seconds are 150 GPU-minutes of a cluster: 2.5 hours. Four pods for 90 s would be six: 58 % more.
     assert "2.5, against 6.0 for 4 pods all the time, 58% less" in text
-    assert "400 metric reads answered, ? decisions, 0 changes" in text
+    assert "400 metric reads answered, ? decisions, 1 changes" in text
 
 
 def test_each_thing_that_did_not_happen_is_named() -> None:
     nothing = account(moment(0.0, "a"), moment(40.0, "a"), moment(50.0, "a"), moment(90.0, "a"))
 
-    assert not nothing.done
+    assert nothing.pending
     assert nothing.problems() == [
+        "the forecast had no pod ready for the burst: no pod was asked for ahead of the burst, it was never believed",
         "the burst brought no more serving pods",
         "silence did not lead to zero pods",
         "the returning load woke no pod",
     ]
     assert "never: no pod was left" in "\n".join(nothing.summary(reads=0, decisions=0))
+
+
+def test_a_forecast_that_came_too_late_is_a_problem_and_nothing_to_wait_for() -> None:
+    late = [each for each in WHOLE if each.at != 26.0]
+
+    found = account(*late, returned_at=85.0)
+
+    assert not found.pending
+    assert [problem.partition(":")[0] for problem in found.problems()] == ["the forecast had no pod ready for the burst"]
+
+
+def test_what_the_autoscaler_expects_is_read_from_its_own_metrics() -> None:
+    labels = 'namespace="n",scaler="s",target="Deployment/s"'
+    page = (
+        "# TYPE leadtime_decisions_total counter\nleadtime_decisions_total 7\n"
+        f"# TYPE leadtime_offered_replicas gauge\nleadtime_offered_replicas{{{labels}}} 1.6\n"
+        f'leadtime_forecast_replicas{{{labels},quantile="0.5"}} 4.5\nleadtime_forecast_replicas{{{labels},quantile="0.9"}} 5.5\n'
+        f"leadtime_forecast_horizon_seconds{{{labels}}} 8\nleadtime_forecast_gate_open{{{labels}}} 1\n"
+        f"leadtime_forecast_loss_ratio{{{labels}}} 0.7\n"
+    )
+
+    assert prospect(page) == Prospect(offered=1.6, median=4.5, likely=5.5, horizon_s=8.0, gate_open=True, loss_ratio=0.7)
+    assert prospect("") == Prospect()
 
 
 def test_no_pod_before_the_silence_is_not_what_silence_led_to() -> None:

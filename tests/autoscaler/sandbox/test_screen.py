@@ -1,13 +1,17 @@
 """The demo's screen shows what was seen: load, queue, pods by where they are, the decision and its reason."""
 
+import dataclasses
 import io
 
+import pytest
 from rich.console import Console
 
-from autoscaler.decision.model import Mode
+from autoscaler.decision.model import ForecastMode, Mode
 from autoscaler.resource import policy
-from autoscaler.sandbox import scenario, screen
-from autoscaler.sandbox.account import Account, Change, Moment, State
+from autoscaler.sandbox import scenario, scenery, screen
+from autoscaler.sandbox.account import Account, Change
+from autoscaler.sandbox.fleet.load import Shape
+from autoscaler.sandbox.moment import Moment, Prospect, State
 from autoscaler.sandbox.scenario import Scenario
 
 MOMENT = Moment(
@@ -44,6 +48,33 @@ def test_a_moment_is_shown_whole() -> None:
     assert "12 s    1 → 2  the GPU utilisation asks for 2" in text
 
 
+def test_the_band_is_on_one_scale_with_the_load_and_rises_before_it() -> None:
+    calm, ahead = (
+        Prospect(offered=2.0, median=2.0, likely=2.0, horizon_s=8.0),
+        Prospect(offered=2.0, median=6.0, likely=8.0, horizon_s=8.0),
+    )
+    history = [
+        dataclasses.replace(MOMENT, prospect=each) for each in (calm, dataclasses.replace(ahead, gate_open=True, loss_ratio=0.7))
+    ]
+
+    text = shown(*history)
+
+    # The highest is 8: 2 is a quarter of it, two of eight steps up, and 6 five.
+    assert "ahead 90    8.0 pods  ▃█" in text
+    assert "ahead 50    6.0 pods  ▃▆" in text
+    assert "offered     2.0 pods  ▃▃" in text
+    assert "8 s ahead, believed: its loss is 0.70 of the best reactive forecast's" in text
+
+
+def test_a_forecast_that_is_not_believed_or_not_there_is_said_to_be_so() -> None:
+    shut = dataclasses.replace(MOMENT, prospect=Prospect(median=4.5, likely=5.5, loss_ratio=1.02))
+
+    assert "not believed: its loss is 1.02" in shown(shut)
+    assert "forecast 4.5–5.5 (not believed)" in screen.line(Account(Scenario(100.0)), shut)
+    assert "learning" in shown(MOMENT)
+    assert "forecast ––– (not believed)" in screen.line(Account(Scenario(100.0)), MOMENT)
+
+
 def test_before_the_first_decision_and_without_pods_it_says_so() -> None:
     text = shown(Moment(at=0.0, rate=0.0, held=0))
 
@@ -55,7 +86,8 @@ def test_before_the_first_decision_and_without_pods_it_says_so() -> None:
 def test_a_line_says_the_same_for_a_log() -> None:
     line = screen.line(Account(Scenario(100.0)), MOMENT)
 
-    assert "load 27.0/s  waiting  31  85 %  ●2 ○1 ◌1  goes from 2 to 5" in line
+    assert "load 27.0/s" in line
+    assert "waiting  31  85 %  ●2 ○1 ◌1  goes from 2 to 5" in line
     assert "\n" not in line
 
 
@@ -82,6 +114,17 @@ def test_the_load_rises_jumps_and_ends_in_order() -> None:
     assert played.burst_at < played.silence_at < played.return_at < played.duration_s
 
 
+@pytest.mark.parametrize("seconds", [60.0, 75.0, 90.0, 600.0])
+def test_every_day_has_the_load_of_this_one_until_it_returns(seconds: float) -> None:
+    played = Scenario(seconds)
+    today, usual = Shape(played.before_silence()), Shape(played.usual())
+
+    assert [at for at, _ in played.usual()] == sorted(at for at, _ in played.usual())
+    assert played.usual()[-1][0] - played.usual()[0][0] == scenario.DAY_S
+    assert all(usual.rate(float(at)) == today.rate(float(at)) for at in range(int(played.return_at)))
+    assert usual.rate(played.return_at + 1.0) == 0.0
+
+
 def test_the_demos_object_is_one_that_the_autoscaler_takes() -> None:
     document = scenario.scaler()
     document["metadata"] |= {"uid": "u-1", "generation": 1, "creationTimestamp": "2026-01-01T00:00:00Z"}
@@ -90,6 +133,8 @@ def test_the_demos_object_is_one_that_the_autoscaler_takes() -> None:
 
     assert read.policy.mode is Mode.AUTO
     assert (read.policy.min_replicas, read.policy.max_replicas) == (0, scenario.MAX_REPLICAS)
-    assert [query.metric for query in read.queries] == [scenario.UTILIZATION, scenario.QUEUE]
+    assert [query.metric for query in read.queries] == [scenario.UTILIZATION, scenario.QUEUE, scenery.REQUEST_RATE]
+    assert read.policy.forecast.mode is ForecastMode.GATED
+    assert read.history_query == scenario.day(Scenario(90.0)).query
     assert read.policy.idle is not None
     assert read.policy.idle.zero_after_s is not None

@@ -159,7 +159,7 @@ def test_gpu_seconds_count_every_pod_that_holds_a_gpu_whatever_it_does() -> None
 
 
 def test_the_page_has_the_queue_under_both_names_of_it() -> None:
-    text = GatewayPage("vllm-qwen", "m").render(waiting=7, ready=2).decode()
+    text = GatewayPage("vllm-qwen", "m").render(waiting=7, ready=2, accepted=0).decode()
 
     found = {sample.name: sample for family in text_string_to_metric_families(text) for sample in family.samples}
     for name in ("llm_d_epp_flow_control_queue_size", "inference_extension_flow_control_queue_size"):
@@ -168,9 +168,21 @@ def test_the_page_has_the_queue_under_both_names_of_it() -> None:
     assert found["llm_d_epp_ready_endpoints"].value == 2.0
 
 
+def test_the_page_counts_every_request_that_came_once() -> None:
+    page = GatewayPage("vllm-qwen", "m")
+    gateway = Gateway()
+    gateway.accept([Request(0.0, 10, 10), Request(0.1, 10, 10)])
+
+    page.render(waiting=0, ready=0, accepted=gateway.accepted)
+    text = page.render(waiting=0, ready=0, accepted=gateway.accepted).decode()  # a second look makes no more of them
+
+    found = {sample.name: sample.value for family in text_string_to_metric_families(text) for sample in family.samples}
+    assert found["llm_d_epp_request_total"] == found["inference_objective_request_total"] == 2.0
+
+
 def test_the_shipped_rule_reads_it_as_a_metric_of_the_service() -> None:
     read = settings.load(reading.ROOT / "examples" / "adapter-scrape.yaml")
-    text = GatewayPage("vllm-qwen", "m").render(waiting=7, ready=2).decode()
+    text = GatewayPage("vllm-qwen", "m").render(waiting=7, ready=2, accepted=0).decode()
 
     (rule,) = [rule for rule in read.rules if rule.metric == "gateway_queue_size"]
 

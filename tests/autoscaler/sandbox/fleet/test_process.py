@@ -1,16 +1,19 @@
 """The fleet as a process sees it: pods of an API server in, pages of exporters out, on one port and on the pods' own addresses."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import numpy as np
 import pytest
 
 from adapter import selector
 from adapter.kube.client import Kube
 from adapter.kube.endpoints import Endpoints
+from autoscaler.history import PrometheusHistory
 from autoscaler.sandbox.fleet.process import DCGM_PORT, GATEWAY_PORT, VLLM_PORT, Process
 from autoscaler.sandbox.fleet.simulation import Fleet
 from tests.integration.kube.fake_apiserver import FakeApiServer
@@ -153,3 +156,48 @@ async def test_load_and_pins_are_set_from_outside_and_nonsense_changes_nothing(f
 
     assert (await fleet.json("/state"))["rate"] == 7.5
     assert fleet.process.fleet.pins.waiting == 33.0
+
+
+async def test_after_it_was_told_of_the_past_it_answers_range_queries_as_a_prometheus(fleet: Running) -> None:
+    now = time.time()
+    history = PrometheusHistory(fleet.url)
+    first = int(now) - 100
+    told = {"query": "load", "usual": [[0, 10]], "begins_at": now + 5, "day_s": 600, "days": 1, "per_replica": 5.0}
+
+    before = await history.series(query="load", start_s=first, end_s=first + 90, step_s=1)
+    status = await fleet.put("/past", told)
+    after = await history.series(query="load", start_s=first, end_s=first + 90, step_s=1)
+    of_another = await history.series(query="other", start_s=first, end_s=first + 90, step_s=1)
+    await history.close()
+
+    assert status == 200
+    assert np.isnan(before.values).all()
+    assert np.isnan(of_another.values).all()
+    # 10 requests per second are two replicas' worth.
+    assert 1.5 < after.values.mean() < 2.5
+
+
+async def test_the_past_ends_now(fleet: Running) -> None:
+    now = time.time()
+    told = {"query": "load", "usual": [[0, 10]], "begins_at": now + 50, "day_s": 600, "days": 1, "per_replica": 5.0}
+    await fleet.put("/past", told)
+
+    answer = await fleet.json(f"/api/v1/query_range?query=load&start={now - 10}&end={now + 40}&step=1")
+
+    ((series),) = answer["data"]["result"]
+    assert now - 2 <= max(at for at, _ in series["values"]) <= time.time()
+
+
+@pytest.mark.parametrize("query", ["query=load", "query=load&start=1&end=2&step=0", "query=load&start=a&end=2&step=1"])
+async def test_a_range_query_that_is_none_is_refused(fleet: Running, query: str) -> None:
+    told = {"query": "load", "usual": [[0, 10]], "begins_at": 0.0, "day_s": 600, "days": 1, "per_replica": 5.0}
+    await fleet.put("/past", told)
+
+    status, text = await fleet.get(f"/api/v1/query_range?{query}")
+
+    assert status == 400
+    assert '"errorType": "bad_data"' in text
+
+
+async def test_a_past_that_is_not_understood_is_refused(fleet: Running) -> None:
+    assert await fleet.put("/past", {"query": "load"}) == 400
