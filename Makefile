@@ -22,7 +22,7 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-demo: $(READY) ## watch the closed loop on an embedded cluster: ramp, burst, zero, wake-up (90 s, stops by itself)
+demo: $(READY) ## watch the closed loop on an embedded cluster: a burst that was foreseen, zero, wake-up (about 2 minutes, stops by itself)
 	@$(BIN)/leadtime demo
 
 test: $(READY) ## run every test tier that this machine can run; LEADTIME_REQUIRE=all makes a skipped tier a failure
