@@ -1,10 +1,11 @@
-"""When each scaler is decided on: at its own moment of every period, at once when it changed or its queue presses.
+"""When each scaler is decided on: at its own moment of every period, at once when it changed or its load presses.
 
 Deciding is synchronous and costs less than a millisecond; what is to be done about it is a task of its own, so that a target whose
 API answers slowly, or not at all, delays no other. Whoever leads runs `lead`, which ends when the Lease is lost.
 """
 
 import asyncio
+import enum
 import heapq
 import math
 import time
@@ -60,13 +61,20 @@ class _Slot:
     pressures: tuple["_Pressure", ...] = ()
 
 
+class _Presses(enum.Enum):
+    """Why a signal makes its scaler be decided on at once."""
+
+    QUEUE = enum.auto()  # it is urgent; and at zero whenever it says anything
+    WARM = enum.auto()  # there are warm pods that could help at once
+    RISE = enum.auto()  # it asks for more than it did, and no window has to pass first
+
+
 class _Pressure(NamedTuple):
     """From what a signal has to be on for its scaler to be decided on at once."""
 
     position: int
     per_pod_milli: float
-    promotes: bool  # only while there are warm pods that could help at once
-    wakes: bool  # and from zero whenever it says anything
+    why: _Presses
 
 
 class Controller:
@@ -212,11 +220,11 @@ class Controller:
         return any(self._exceeds(pressure, tracked, scaler, decision) for pressure in slot.pressures)
 
     def _exceeds(self, pressure: _Pressure, tracked: Tracked, scaler: Scaler, decision: Decision) -> bool:
-        if decision.current > 0 and not (decision.warm if pressure.promotes else not decision.urgent):
+        if decision.current > 0 and not _matters(pressure.why, decision):
             return False
         total_milli = self._steering.total_milli(tracked, scaler, pressure.position)
         if decision.current == 0:
-            return pressure.wakes and total_milli > 0
+            return pressure.why is _Presses.QUEUE and total_milli > 0
         return total_milli >= pressure.per_pod_milli * max(1, len(tracked.pods))
 
     # ── which ────────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -387,10 +395,25 @@ def _pressures(policy: Policy) -> Iterator[_Pressure]:
         queue = signal.kind is Kind.QUEUE
         if queue and (policy.urgent_ratio is not None or policy.min_replicas == 0):
             ratio = policy.urgent_ratio if policy.urgent_ratio is not None else math.inf
-            yield _Pressure(position, ratio * signal.target_milli, promotes=False, wakes=True)
-        if policy.warm_pool.max and signal.target_type is TargetType.AVERAGE_VALUE and signal.kind is not Kind.LATENCY:
-            ratio = 1.0 + policy.behavior.up.tolerance
-            yield _Pressure(position, ratio * signal.target_milli, promotes=True, wakes=False)
+            yield _Pressure(position, ratio * signal.target_milli, _Presses.QUEUE)
+        if signal.target_type is TargetType.AVERAGE_VALUE and signal.kind is not Kind.LATENCY:
+            least_milli = (1.0 + policy.behavior.up.tolerance) * signal.target_milli
+            if policy.warm_pool.max:
+                yield _Pressure(position, least_milli, _Presses.WARM)
+            if not policy.behavior.up.window_s:
+                yield _Pressure(position, least_milli, _Presses.RISE)
+
+
+def _matters(why: _Presses, decision: Decision) -> bool:
+    """Return whether a signal that presses would make another *decision* than the last one."""
+    match why:
+        case _Presses.QUEUE:
+            return not decision.urgent
+        case _Presses.WARM:
+            return decision.warm > 0
+        case _Presses.RISE:
+            # Where more was asked for already, something else keeps the number.
+            return decision.replicas <= decision.current and (decision.demand is None or decision.demand <= decision.current)
 
 
 def _moment(key: Key, period_s: float) -> float:

@@ -44,7 +44,7 @@ log = structlog.get_logger("autoscaler")
 
 _UNNAMED = "somebody whom managedFields does not name"
 _NEW_S = 60.0
-_AT_ONCE = 32  # targets whose replicas are being set: more would wait in the API server, on the time of their own deadlines
+_AT_ONCE = 128  # targets whose replicas are being set: etcd commits many as fast as one, and more would only wait there
 _NO_POOL = Pool(mechanism=Mechanism.HEADROOM, why="no warm pool is asked for")
 #: What tells a busy pod from an idle one, in units of the signals' own targets.
 _LOADS = frozenset({Kind.QUEUE, Kind.CONCURRENCY, Kind.UTILIZATION, Kind.KV_CACHE})

@@ -33,7 +33,7 @@ LIMIT_BYTES = 900 * 1024
 
 _FLUSH_S = 1.0
 _LONGEST_FLUSH_S = 30.0  # while the API server takes nothing
-_APART_S = 1.0  # between two writes of one ConfigMap: who comes meanwhile shares the second, and one alone never waits
+_APART_S = 0.5  # between two writes of one ConfigMap: who comes meanwhile shares the second, and one alone never waits
 _READ_S = 10.0
 _WRITE_S = 5.0
 _AT_ONCE = 8

@@ -31,7 +31,7 @@ _EXTERNAL = "external.metrics.k8s.io"
 _VERSIONS = {_CUSTOM: ("v1beta2", "v1beta1"), _EXTERNAL: ("v1beta1",)}  # that we read, the better one first
 
 _EACH_S = 0.02  # of the time between two reads for each metric: however many there are, we read 50 a second at most
-_DUTY = 20  # a read that takes a second is made every 20 s: at most a twentieth of a provider's time is ours
+_DUTY = 5  # a read that takes a second is made every 5 s: at most a fifth of a provider's time is ours
 _LONGEST_PAUSE_S = 15.0  # whatever happened: a value must not grow stale because one read was slow
 _UNREAD = Answer(why="it has not been read yet", tried=False)
 _NOT_WANTED = Answer(why="it is not read: no scaler asked for it")

@@ -240,6 +240,35 @@ async def test_pending_requests_at_zero_wake_the_target_with_the_read_that_shows
     assert (slept, soon_after) == (0, [3])
 
 
+async def test_a_load_that_rises_is_acted_on_with_the_read_that_shows_it_unless_a_window_has_to_pass() -> None:
+    here = Town()
+    held = {"scaleUp": {"stabilizationWindowSeconds": 60, "policies": [{"type": "Pods", "value": 100, "periodSeconds": 1}]}}
+    for name, behavior in (("free", None), ("held", held)):
+        here.deploy(name, 2)
+        changes = {} if behavior is None else {"behavior": behavior}
+        # Not urgent: 15 of 10 is under twice what the pods take.
+        here.apply(town.scaler(name, name, **changes))
+    here.metrics.per_pod = 9.5
+    seen: list[tuple[int, int]] = []
+
+    def look() -> None:
+        seen.append((here.replicas("free"), here.replicas("held")))
+
+    def rise() -> None:
+        look()
+        here.metrics.per_pod = 15.0
+        here.metrics.on_read(town.NAMESPACE, "inference_queue_size")
+
+    loop = asyncio.get_running_loop()
+    loop.call_later(31.0, rise)
+    loop.call_later(31.0 + 0.8, look)
+
+    await here.steered(33.0, here.controller(tick_s=15.0))
+
+    # ⌈2 pods × 15 waiting ÷ 10⌉ within a second of a period of fifteen.
+    assert seen == [(2, 2), (3, 2)]
+
+
 async def test_a_lost_metric_lowers_nothing_and_is_said() -> None:
     here = Town()
     here.deploy("qwen", 4)

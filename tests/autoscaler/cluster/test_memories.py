@@ -202,7 +202,7 @@ async def test_who_writes_ahead_soon_after_another_waits_for_those_who_come_mean
     done = await asyncio.gather(*(act(number) for number in range(30)))
 
     assert done[0] == 0.0  # one alone does not wait
-    assert set(done[1:]) == {1.0}
+    assert set(done[1:]) == {0.5}
     assert writes(world) == 2
 
 
