@@ -1,7 +1,6 @@
 """Has each target's models fitted anew now and then, and gives it what has proved better on its own last week."""
 
 import asyncio
-import dataclasses
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
@@ -66,18 +65,9 @@ class Refits:
             one = known[name]
             # Somebody else's row by now, or its own anew: what was found is of another series.
             if verdict.tuning != Tuning() and register.get(one.key) is one and not one.fresh and rows[name] == (one.at, one.tuning):
-                one.tuning = _together(one.tuning, verdict.tuning)
-                found[one.at] = verdict.tuning
+                one.tuning = found[one.at] = verdict.tuning
         if found:
             try:
                 await in_turn(learner().tune, found)
             except InputError as error:
                 log.error("refit not taken up", problem=str(error))
-
-
-def _together(before: Tuning, found: Tuning) -> Tuning:
-    """Return what runs with *found* on top of *before*: None in it leaves what there is."""
-    return dataclasses.replace(
-        before,
-        **{field.name: value for field in dataclasses.fields(found) if (value := getattr(found, field.name)) is not None},
-    )
