@@ -14,6 +14,7 @@ if __package__ in {None, ""}:  # run as a file: what stands beside this folder i
 
 from rich.table import Table
 
+from autoscaler.decision.model import ForecastMode
 from benchmarks import claims, loop_decide, loop_reactions, loop_step, loop_thousands, ours, page, pods
 from benchmarks.claims import Claim, say
 from benchmarks.loop_thousands import Cost
@@ -32,7 +33,10 @@ def run(*, quick: bool) -> claims.Outcome:
     decide_us = loop_decide.measure(repeats=repeats)
     with tempfile.TemporaryDirectory(prefix="leadtime-benchmark-") as name:
         folder = Path(name)
-        cost = loop_thousands.measure(folder / "thousands", targets=targets, window_s=window_s)
+        cost, bare = (
+            loop_thousands.measure(folder / f"thousands-{mode}", targets=targets, window_s=window_s, forecast=mode)
+            for mode in (ForecastMode.GATED, ForecastMode.OFF)
+        )
         say("starting a control plane …")
         with controlplane.start(folder / "plane", hpa_defaults=True) as plane, page.serve() as served:
             # Each target has a pod more once it is scaled, and two while they come and go.
@@ -58,8 +62,11 @@ def run(*, quick: bool) -> claims.Outcome:
         f"a queue grows, {trials} trials, ours": our_queue,
         f"waking from zero, {trials} trials, ours": woken,
     }
-    figures = {"cost": dataclasses.asdict(cost), "seconds": {name: dataclasses.asdict(each) for name, each in spreads.items()}}
-    return claims.Outcome(claims=found, tables=[_delays(spreads), _costs(cost)], figures=figures)
+    figures = {
+        "cost": [dataclasses.asdict(each) for each in (cost, bare)],
+        "seconds": {name: dataclasses.asdict(each) for name, each in spreads.items()},
+    }
+    return claims.Outcome(claims=found, tables=[_delays(spreads), _costs(cost, bare)], figures=figures)
 
 
 def _delays(spreads: Mapping[str, Spread]) -> Table:
@@ -71,19 +78,20 @@ def _delays(spreads: Mapping[str, Spread]) -> Table:
     return table
 
 
-def _costs(cost: Cost) -> Table:
-    title = f"{cost.targets} targets on a period of {loop_thousands.PERIOD_S:g} s, for {cost.window_s:.0f} s"
+def _costs(*costs: Cost) -> Table:
+    title = f"{costs[0].targets} targets on a period of {loop_thousands.PERIOD_S:g} s, for {costs[0].window_s:.0f} s"
     table = Table("the controller", title=title, title_justify="left")
-    table.add_column("", justify="right")
-    for what, value in (
-        ("share of a core", f"{cost.core_share:.0%}"),
-        ("ticks", f"{cost.ticks}"),
-        ("ticks that came late", f"{cost.late}"),
-        ("memory, MiB", f"{cost.rss_mib:.0f}"),
-        ("writes a second", f"{cost.writes_per_s:.0f}"),
-        ("share of a core of its API server", f"{cost.server_share:.0%}"),
+    for cost in costs:
+        table.add_column(f"forecasts {cost.forecast}", justify="right")
+    for what, values in (
+        ("share of a core", [f"{cost.core_share:.0%}" for cost in costs]),
+        ("ticks", [f"{cost.ticks}" for cost in costs]),
+        ("ticks that came late", [f"{cost.late}" for cost in costs]),
+        ("memory, MiB", [f"{cost.rss_mib:.0f}" for cost in costs]),
+        ("writes a second", [f"{cost.writes_per_s:.0f}" for cost in costs]),
+        ("share of a core of its API server", [f"{cost.server_share:.0%}" for cost in costs]),
     ):
-        table.add_row(what, value)
+        table.add_row(what, *values)
     return table
 
 

@@ -23,6 +23,7 @@ from pathlib import Path
 import yaml
 from aiohttp import web
 
+from autoscaler.decision.model import ForecastMode
 from autoscaler.resource.scaler import API_VERSION, GROUP, KIND, PLURAL
 from autoscaler.sandbox import authority, rbac, scenery
 from autoscaler.sandbox.aggregation import Aggregation
@@ -62,11 +63,11 @@ class Crowd:
 
 
 @contextlib.contextmanager
-def start(folder: Path, targets: int) -> Iterator[Crowd]:
-    """Run a server with *targets* scalers while the block runs."""
+def start(folder: Path, targets: int, *, forecast: ForecastMode) -> Iterator[Crowd]:
+    """Run a server with *targets* scalers, whose loads are forecast or not, while the block runs."""
     folder.mkdir(parents=True, exist_ok=True)
     (port,) = processes.free_ports(1)
-    command: list[str | Path] = [sys.executable, "-m", "benchmarks.crowd", folder, str(targets), str(port)]
+    command: list[str | Path] = [sys.executable, "-m", "benchmarks.crowd", folder, str(targets), str(port), forecast]
     process = processes.start("crowd", command, folder=folder, environment={**os.environ, "PYTHONPATH": str(ROOT)})
     try:
         url = f"https://{HOST}:{port}"
@@ -82,8 +83,8 @@ def namespace_of(number: int) -> str:
     return f"team-{number // TARGETS_PER_NAMESPACE}"
 
 
-def scaler(number: int) -> Obj:
-    """Return the scaler of target *number*: two metrics, and all else as it is by default."""
+def scaler(number: int, forecast: ForecastMode = ForecastMode.GATED) -> Obj:
+    """Return the scaler of target *number*: two metrics, and all else but *forecast* as it is by default."""
     name = f"engine-{number}"
     metrics = [
         {"type": "Pods", "pods": {"metric": {"name": metric}, "target": {"type": "AverageValue", "averageValue": str(target)}}}
@@ -99,6 +100,7 @@ def scaler(number: int) -> Obj:
             "minReplicas": 1,
             "maxReplicas": 8,
             "metrics": metrics,
+            "forecast": {"mode": forecast},
         },
     }
 
@@ -163,7 +165,7 @@ def _pod(number: int, position: int, deployment: Obj, now: float) -> Obj:
     }
 
 
-def _fill(cluster: Cluster, targets: int) -> None:
+def _fill(cluster: Cluster, targets: int, forecast: ForecastMode) -> None:
     """Create *targets* scalers, with what they scale; who watches begins after that."""
     cluster.bootstrap()
     verbs, store, now = cluster.verbs, cluster.store, time.time()
@@ -185,7 +187,7 @@ def _fill(cluster: Cluster, targets: int) -> None:
         deployment = store.put("deployments.apps", _deployment(number, now))
         for position in range(PODS_PER_TARGET):
             store.put("pods", _pod(number, position, deployment, now))
-        verbs.create(kind, namespace_of(number), scaler(number))
+        verbs.create(kind, namespace_of(number), scaler(number, forecast))
     store.compact()
 
 
@@ -264,12 +266,12 @@ class _Server:
         return {"told": sum("status" in each for each in scalers), "writes": self._writes}
 
 
-async def _serve(folder: Path, targets: int, port: int) -> None:
+async def _serve(folder: Path, targets: int, port: int, forecast: ForecastMode) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     with socket.create_server((HOST, port), backlog=256) as listener:
         cluster = Cluster(Options(nodes=16), port=port)
-        _fill(cluster, targets)
+        _fill(cluster, targets, forecast)
         serving = cluster.authority.server(authority.Subject(name="kube-apiserver", hosts=("localhost", HOST)))
         context = authority.server_context(serving, cluster.authority.certificate)
         front_proxy = cluster.front_proxy_authority.client(authority.Subject(name="front-proxy-client"))
@@ -296,4 +298,4 @@ async def _serve(folder: Path, targets: int, port: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))
+    asyncio.run(_serve(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), ForecastMode(sys.argv[4])))

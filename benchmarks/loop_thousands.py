@@ -1,4 +1,4 @@
-"""What 5,000 targets cost the controller: a share of a core, ticks that come late, and memory.
+"""What 5,000 targets cost the controller: a share of a core, ticks that come late, and memory; with forecasts and without.
 
 The controller is the daemon as it is shipped, on a period of 15 s. Its API server and its metrics are `crowd`'s. Its own page of
 metrics is read at both ends of the window, and so the cost of one scrape in 30 s is part of what is measured.
@@ -15,6 +15,7 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from autoscaler.decision.model import ForecastMode
 from benchmarks import crowd, procfs
 from benchmarks.claims import say
 from benchmarks.load import ROOT
@@ -30,6 +31,7 @@ class Cost:
     """What the controller cost in a window of *window_s*."""
 
     targets: int
+    forecast: ForecastMode
     window_s: float
     core_share: float
     ticks: int
@@ -56,10 +58,10 @@ class _Controller:
         return {each.name: each.value for family in text_string_to_metric_families(mine) for each in family.samples}
 
 
-def measure(folder: Path, *, targets: int, window_s: float) -> Cost:
+def measure(folder: Path, *, targets: int, window_s: float, forecast: ForecastMode) -> Cost:
     """Run *targets* scalers for *window_s*, from when all of them have been told of once."""
     say(f"starting an API server with {targets} scalers …")
-    with crowd.start(folder, targets) as server, _controller(folder, server) as controller:
+    with crowd.start(folder, targets, forecast=forecast) as server, _controller(folder, server) as controller:
         waiting.until(lambda: server.state()["told"] == targets, what=f"{targets} scalers have a status", deadline_s=300)
         time.sleep(_SETTLE_S)
         say(f"{window_s:.0f} s of it …")
@@ -73,6 +75,7 @@ def measure(folder: Path, *, targets: int, window_s: float) -> Cost:
         took_s = time.monotonic() - began
         return Cost(
             targets=targets,
+            forecast=forecast,
             window_s=took_s,
             core_share=(procfs.cpu_s(controller.pid) - cpu_s) / took_s,
             ticks=int(after["leadtime_ticks_total"] - before["leadtime_ticks_total"]),
