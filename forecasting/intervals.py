@@ -31,6 +31,8 @@ _HOURS_MEMORY_DAYS = 4.0
 _RATE = 0.1
 # Feedback that is h buckets late overshoots at a higher rate; that on maxima comes in runs besides, as the windows overlap.
 _SLOWING = {Target.AT: 0.5, Target.MAX: 0.7}
+# Around a mixture that is right on the whole the median has little to follow: what it follows in vain is an error of its own.
+_SLOWING_OF_MEDIAN = 1.0
 _START_GAIN = 6.0
 _START_BUCKETS = 10.0
 _PRIOR_BUCKETS = 30.0
@@ -79,9 +81,10 @@ class Tracker:
 
         c ← c + η·(τ − 1[e ≤ c·s]),   forecast = point + c·s,   η = 0.1·h^−ε · (1 + 6/(1 + n/10))
 
-    n counts the errors learned from, so that it settles within minutes; ε is 0.5, for maxima 0.7. s is the mean of two running
-    means of |e|, of an hour and a day; with *hours*, half of it is the mean of 2·max(e, 0) at the hour of day that the forecast is
-    for. While n < 30 the mean step between buckets stands in for it, and the offsets start as those of a Laplace distribution.
+    n counts the errors learned from, so that it settles within minutes; ε is 0.5, for maxima 0.7, and 1 for the median of values.
+    s is the mean of two running means of |e|, of an hour and a day; with *hours*, half of it is the mean of 2·max(e, 0) at the hour
+    of day that the forecast is for. While n < 30 the mean step between buckets stands in for it, and the offsets start as those of
+    a Laplace distribution.
     """
 
     STATE: ClassVar[tuple[str, ...]] = ("offsets", "count", "fast", "slow", "upward", "upward_count", "points", "scales")
@@ -95,7 +98,8 @@ class Tracker:
         self._due = intake.Due(spec.horizons)
         self._levels = np.array(spec.quantiles, dtype=np.float32)[:, None, None]
         self._root = np.sqrt(self._horizons).astype(np.float32)[:, None]
-        self._rate = (_RATE * self._horizons ** -_SLOWING[spec.target]).astype(np.float32)[:, None]
+        slowing = np.array([_slowing(q, spec.target) for q in spec.quantiles])[:, None, None]
+        self._rate = (_RATE * self._horizons[:, None] ** -slowing).astype(np.float32)
         start = np.array([_laplace(q) for q in spec.quantiles], dtype=np.float32)
         self.offsets = np.empty((len(spec.quantiles), horizons, rows), dtype=np.float32)
         self.offsets[:] = start[:, None, None]
@@ -113,8 +117,7 @@ class Tracker:
         error = outcome - self.points[due]
         known = np.isfinite(error)
         error[~known] = 0.0
-        gain = self._rate * (1.0 + _START_GAIN / (1.0 + self.count / _START_BUCKETS))
-        gain *= known
+        gain = self._rate * (known * (1.0 + _START_GAIN / (1.0 + self.count / _START_BUCKETS)))
         inside = error / self.scales[due] <= self.offsets
         self.offsets += gain * (self._levels - inside)
         self.count += known
@@ -217,6 +220,11 @@ def _inside(wanted: Sequence[float], name: str, lowest: float, highest: float) -
 def _scores(q: Sequence[float] | Array) -> Array:
     normal = NormalDist()
     return np.array([normal.inv_cdf(float(each)) for each in q])
+
+
+def _slowing(q: float, target: Target) -> float:
+    """Return ε, by which rates fall with the horizon."""
+    return _SLOWING_OF_MEDIAN if target is Target.AT and q == 0.5 else _SLOWING[target]
 
 
 def _laplace(q: float) -> float:
