@@ -9,11 +9,14 @@ from numpy.typing import NDArray
 
 from autoscaler.decision.model import Forecast
 from autoscaler.outlook import Outlook
+from forecasting.engine import Source
 from forecasting.forecast import Array, Spec
 from forecasting.gate import Verdict
 from forecasting.gated import Gated, at_each
 from forecasting.models.history import History
 from forecasting.tuning import Tuning
+
+_STALE = "nothing has been seen of its load for more than half an hour"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,11 +108,13 @@ class Learner:
         quantiles = gated.engine.quantiles(ahead.tolist(), spec.quantiles)[np.arange(gated.rows), which].tolist()
         realised = gated.gate.realised(wants.horizons).tolist()
         gate = gated.gate
+        # What is held for so long is no forecast: whoever has other signals is to go by those.
+        stale = (gated.engine.source == Source.STALE).any(axis=1).tolist()
         judged = zip(gate.ratio.tolist(), gate.coverage.tolist(), gate.evaluations.tolist(), gate.open.tolist(), strict=True)
         outlooks = []
         for row, (ratio, coverage, evaluations, is_open) in enumerate(judged):
             why = gate.why(row)
-            known = math.isfinite(serving[row])
+            known = math.isfinite(serving[row]) and not stale[row]
             outlooks.append(
                 Outlook(
                     forecast=Forecast(
@@ -127,7 +132,7 @@ class Learner:
                     ratio=_known(ratio),
                     coverage=_known(coverage),
                     evaluations=evaluations,
-                    why=why if known else Outlook().why,
+                    why=why if known else _STALE if stale[row] else Outlook().why,
                 )
             )
         return Told(slot=gated.slot, outlooks=outlooks)
