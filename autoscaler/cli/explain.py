@@ -1,13 +1,14 @@
 """`leadtime explain`: why a value is what it is, or missing, in words for people and as JSON for programs."""
 
 import asyncio
-import datetime as dt
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
 
 import typer
+
+from autoscaler.cli import times
 
 if TYPE_CHECKING:
     from autoscaler.decision.model import Record
@@ -81,7 +82,7 @@ def isc(
         raise typer.BadParameter(f"{output!r} is neither text nor json", param_hint="--output")
     where, slash, short = name.partition("/")
     where, short = (where, short) if slash else (namespace, name)
-    time = None if at is None else _time(at)
+    time = None if at is None else times.at(at)
     if record is not None:
         explained = _from_record(record, f"{where}/{short}", time, output)
     else:
@@ -163,19 +164,6 @@ def _recorded(file: Path, name: str, at: float | None) -> "Record | None":
         when = "" if name not in targets else " at that time or before"
         print(f"error: {file} has no decision of {name}{when}; it has {', '.join(targets) or 'none at all'}", file=sys.stderr)
     return found
-
-
-def _time(text: str) -> float:
-    """Return a time as Unix seconds; one without an offset is UTC."""
-    try:
-        return float(text)
-    except ValueError:
-        pass
-    try:
-        at = dt.datetime.fromisoformat(text)
-    except ValueError as error:
-        raise typer.BadParameter(f"{text!r} is neither RFC 3339 nor Unix seconds", param_hint="--at") from error
-    return (at if at.tzinfo else at.replace(tzinfo=dt.UTC)).timestamp()
 
 
 def _path(metric: str, target: str, namespace: str, *, external: bool) -> str:

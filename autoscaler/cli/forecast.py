@@ -1,7 +1,6 @@
 """`leadtime forecast`: what a forecast of a user's own series looks like, and whether the controller would use it."""
 
 import asyncio
-import datetime as dt
 import math
 import sys
 import time
@@ -9,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from autoscaler.cli import times
 
 if TYPE_CHECKING:
     from autoscaler.history import PrometheusHistory
@@ -57,7 +58,7 @@ def forecast(
         _require_plot()
     lead_s, deadline_s = _seconds(lead, "--lead"), _seconds(deadline, "--deadline")
     step_s = None if step is None else _step(_seconds(step, "--step"))
-    at_s = None if at == "now" else _time(at)
+    at_s = None if at == "now" else times.at(at, forms="now, RFC 3339 nor Unix seconds")
     from autoscaler import history
     from forecasting.errors import InputError
 
@@ -169,19 +170,6 @@ def _step(seconds: float) -> int:
         return Spec(step_s=int(seconds) if seconds.is_integer() else 0).step_s
     except InputError as error:
         raise typer.BadParameter(f"{seconds:g} s does not divide a day: give 15s, 1m, 5m or 10m", param_hint="--step") from error
-
-
-def _time(text: str) -> float:
-    """Return a time as Unix seconds; one without an offset is UTC."""
-    try:
-        return float(text)
-    except ValueError:
-        pass
-    try:
-        at = dt.datetime.fromisoformat(text)
-    except ValueError as error:
-        raise typer.BadParameter(f"{text!r} is neither now, RFC 3339 nor Unix seconds", param_hint="--at") from error
-    return (at if at.tzinfo else at.replace(tzinfo=dt.UTC)).timestamp()
 
 
 def _not_later(at: float | None, now: float) -> float:

@@ -27,7 +27,7 @@ def picture(account: Account, history: Sequence[Moment]) -> Group:
     table.add_row("load", f"{moment.rate:5.1f} /s    {spark([each.rate for each in history])}")
     _band(table, history)
     table.add_row("gateway", f"{moment.held:5d} wait  {spark([float(each.held) for each in history])}")
-    table.add_row("GPUs", f"{_percent(moment):>5} busy  {spark([each.gpu_percent or 0.0 for each in history], top=100.0)}")
+    table.add_row("GPUs", f"{_percent(moment):>5} busy  {spark([each.gpu_percent for each in history], top=100.0)}")
     table.add_row("pods", dots(moment))
     table.add_row("decision", str(moment.status.get("message") or "none yet"))
     table.add_row("signals", str(moment.status.get("signals") or "?"))
@@ -47,7 +47,7 @@ def _band(table: Table, history: Sequence[Moment]) -> None:
     }
     top = max((value for values in rows.values() for value in values[-_WIDTH:] if value is not None), default=0.0)
     for name, values in rows.items():
-        table.add_row(name, f"{_number(values[-1]):>5} pods  {spark([value or 0.0 for value in values], top=top)}")
+        table.add_row(name, f"{_number(values[-1]):>5} pods  {spark(values, top=top)}")
     table.add_row("forecast", _belief(seen[-1]))
 
 
@@ -88,11 +88,12 @@ def dots(moment: Moment) -> Text:
     return text.append(f" {words}")
 
 
-def spark(values: Sequence[float], *, top: float = 0.0) -> str:
-    """Return the last of *values* as bars; *top* is at least the highest."""
+def spark(values: Sequence[float | None], *, top: float = 0.0) -> str:
+    """Return the last of *values* as bars, and blanks where nothing is known; *top* is at least the highest."""
     last = values[-_WIDTH:]
-    highest = max(*last, top, 1e-9) if last else 1.0
-    return "".join(_BARS[round((len(_BARS) - 1) * value / highest)] for value in last)
+    highest = max((value for value in last if value is not None), default=0.0)
+    full = max(highest, top, 1e-9)
+    return "".join(" " if value is None else _BARS[round((len(_BARS) - 1) * value / full)] for value in last)
 
 
 def _number(value: float | None) -> str:

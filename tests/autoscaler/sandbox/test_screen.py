@@ -95,6 +95,8 @@ def test_bars_are_as_high_as_what_they_stand_for() -> None:
     assert screen.spark([0.0, 50.0, 100.0], top=100.0) == "▁▅█"
     assert screen.spark([0.0, 0.0]) == "▁▁"
     assert screen.spark([]) == ""
+    assert screen.spark([100.0, None, 0.0]) == "█ ▁"  # what is not known is not nothing
+    assert screen.spark([None]) == " "
 
 
 def test_every_stretch_of_the_load_has_its_name() -> None:
