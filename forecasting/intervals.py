@@ -26,7 +26,7 @@ _LEVEL_MEMORY = 1440.0
 _STEP_MEMORY = 240.0
 _FAST_MEMORY = 60.0
 _SLOW_MEMORY = 1440.0
-_HOURS_MEMORY_DAYS = 4.0
+_HOURS_MEMORY_DAYS = 7.0
 
 _RATE = 0.1
 # Feedback that is h buckets late overshoots at a higher rate; that on maxima comes in runs besides, as the windows overlap.

@@ -8,7 +8,7 @@ import numpy as np
 from forecasting import intake
 from forecasting.forecast import Array, Mask, Spec
 
-_DECAY = np.float32(math.exp(-1.0 / 120.0))
+_DECAY = np.float32(math.exp(-1.0 / 90.0))
 _FIRST = 5
 _TINY = np.float32(1e-20)
 
