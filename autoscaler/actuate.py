@@ -43,7 +43,9 @@ def plan(decision: Decision, target: TargetSeen, pods: Sequence[PodSeen], pool: 
     # A roll-out has more pods than replicas by itself, and takes away others than a shrink would.
     excess = 0 if target.rolling_out and not shrinks else max(0, len(pods) - decision.replicas)
     underway = excess > 0 and not shrinks
-    doomed = (_about_to_go(target, pods) if underway else _first_to_go(target, pods, loads, decision.at))[:excess]
+    doomed: Sequence[PodSeen] = ()
+    if excess:
+        doomed = (_about_to_go(target, pods) if underway else _first_to_go(target, pods, loads, decision.at))[:excess]
     gone = {pod.uid for pod in doomed}
     staying = [pod for pod in pods if pod.uid not in gone]
     routed = _routed(decision, target, staying, pool, loads)

@@ -5,11 +5,12 @@ which is never a zero.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 from autoscaler.cluster.answers import Answer
 from autoscaler.decision.model import (
+    Decision,
     Forecast,
     ForeignWrite,
     Kind,
@@ -30,6 +31,9 @@ YOUNG_S = 20.0
 LOST_S = 600.0
 LOST_STARTUPS = 3.0
 """A pod that has been loading for longer than both (the latter times the p99) is not on its way: it crashes, or hangs."""
+
+#: What tells a busy pod from an idle one, in units of the signals' own targets.
+_LOADS = frozenset({Kind.QUEUE, Kind.CONCURRENCY, Kind.UTILIZATION, Kind.KV_CACHE})
 
 _PERCENT_MILLI = 100_000  # a utilisation of 100
 _RATIO_MILLI = 1_000  # a utilisation of 1
@@ -86,6 +90,20 @@ def observation(
 def is_warm(pod: PodSeen) -> bool:
     """Return whether *pod* is held back from requests."""
     return pod.warm(ROUTED)
+
+
+def loads(scaler: Scaler, decision: Decision, pods: Sequence[PodSeen], answers: Sequence[Answer]) -> Mapping[str, float]:
+    """Return how busy each pod is, where somebody will ask: before a shrink, and where pods are to be held back."""
+    if decision.replicas >= decision.current and not decision.warm:
+        return {}
+    found: dict[str, float] = {}
+    for signal, answer in zip(scaler.policy.signals, answers, strict=True):
+        if signal.source is Source.PODS and signal.kind in _LOADS:
+            for pod in pods:
+                value = answer.values.get(pod.name)
+                if value is not None:
+                    found[pod.name] = found.get(pod.name, 0.0) + value[0] / signal.target_milli
+    return found
 
 
 def with_replicas(target: TargetSeen, replicas: int) -> TargetSeen:

@@ -24,7 +24,6 @@ from autoscaler.decision.model import (
     Decision,
     ForecastMode,
     ForeignWrite,
-    Kind,
     Memory,
     Mode,
     Observation,
@@ -38,7 +37,7 @@ from autoscaler.report.record import Recorder
 from autoscaler.report.telemetry import Telemetry
 from autoscaler.reporting import Decided, Reporting
 from autoscaler.resource.scaler import MANAGER, Key, Mechanism, Scaler
-from autoscaler.seen import PodSeen, Pool, TargetSeen
+from autoscaler.seen import Pool, TargetSeen
 
 log = structlog.get_logger("autoscaler")
 
@@ -46,8 +45,6 @@ _UNNAMED = "somebody whom managedFields does not name"
 _NEW_S = 60.0
 _AT_ONCE = 128  # targets whose replicas are being set: etcd commits many as fast as one, and more would only wait there
 _NO_POOL = Pool(mechanism=Mechanism.HEADROOM, why="no warm pool is asked for")
-#: What tells a busy pod from an idle one, in units of the signals' own targets.
-_LOADS = frozenset({Kind.QUEUE, Kind.CONCURRENCY, Kind.UTILIZATION, Kind.KV_CACHE})
 
 
 @dataclass(slots=True)
@@ -167,7 +164,7 @@ class Steering:
         )
         if not decision.act:
             return None
-        plan = actuate.plan(decision, target, pods, pool, _loads(scaler, decision, pods, answers))
+        plan = actuate.plan(decision, target, pods, pool, observe.loads(scaler, decision, pods, answers))
         return Act(plan=plan, target=target, pool=pool) if plan else None
 
     async def carry_out(self, tracked: Tracked, act: Act) -> None:
@@ -328,20 +325,6 @@ def _schedule(tracked: Tracked, scaler: Scaler, now: float) -> ScheduleState:
         tracked.schedule, until = schedule.state(scaler.schedules, tracked.zones, now=now)
         tracked.schedule_stands = (now, until)
     return tracked.schedule
-
-
-def _loads(scaler: Scaler, decision: Decision, pods: Sequence[PodSeen], answers: Sequence[Answer]) -> Mapping[str, float]:
-    """Return how busy each pod is, where somebody will ask: before a shrink, and where pods are to be held back."""
-    if decision.replicas >= decision.current and not decision.warm:
-        return {}
-    loads: dict[str, float] = {}
-    for signal, query, answer in zip(scaler.policy.signals, scaler.queries, answers, strict=True):
-        if query.source is Source.PODS and signal.kind in _LOADS:
-            for pod in pods:
-                value = answer.values.get(pod.name)
-                if value is not None:
-                    loads[pod.name] = loads.get(pod.name, 0.0) + value[0] / signal.target_milli
-    return loads
 
 
 def _told(quantiles: startup.Quantiles) -> status.Startup:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from autoscaler import observe
 from autoscaler.cluster.answers import Answer
-from autoscaler.decision.model import Kind, Observation, Policy, Reading, ScheduleState, Signal, Source, TargetType
+from autoscaler.decision.model import Decision, Kind, Observation, Policy, Reading, Rule, ScheduleState, Signal, Source, TargetType
 from autoscaler.decision.startup import Quantiles
 from autoscaler.resource.scaler import ROUTED, Key, Mechanism, Query, Scaler, TargetRef
 from autoscaler.seen import PodSeen, Pool, TargetSeen
@@ -269,3 +269,21 @@ def test_the_order_of_pods_says_nothing(
     first = observed(*pods, mechanism=mechanism, signals=signals, answers=answers)
 
     assert observed(*shuffled, mechanism=mechanism, signals=signals, answers=answers) == first
+
+
+def test_a_pod_is_as_busy_as_its_signals_are_of_their_targets_and_one_without_values_is_not_told() -> None:
+    shrinking = Decision(at=NOW, current=2, replicas=1, serving=1, act=True, votes=(), trail=(), reason=Rule.DEMAND)
+    answers = (Answer(values={"a": (35_000, NOW)}), Answer(values={"a": (5_000, NOW), "b": (0, NOW)}), Answer(total_milli=1))
+
+    told = observe.loads(scaler(BUSY, QUEUE, BACKLOG), shrinking, [pod("a"), pod("b"), pod("c")], answers)
+
+    # 35 of 70 per cent, and 5 of 10 that wait
+    assert told == {"a": 1.0, "b": 0.0}
+
+
+def test_nobody_is_asked_how_busy_pods_are_where_none_goes_and_none_is_held() -> None:
+    staying = Decision(at=NOW, current=2, replicas=2, serving=2, act=False, votes=(), trail=(), reason=Rule.DEMAND)
+
+    told = observe.loads(scaler(BUSY), staying, [pod("a"), pod("b")], (Answer(values={"a": (35_000, NOW)}),))
+
+    assert told == {}
