@@ -1,0 +1,1 @@
+"""What serves requests: request by request, or as a fluid where only rates are known."""
