@@ -15,7 +15,7 @@ from typing import Any
 from adapter import quantity
 from adapter.errors import ApiServerError
 from adapter.kube.client import Kube
-from tests.peers import hpa
+from autoscaler.simulation.rivals import horizontal
 
 _METRICS = "/apis/custom.metrics.k8s.io/v1beta2/namespaces"
 _DEFAULT_TOLERANCE = 0.1  # kube-controller-manager's, where a behaviour says nothing
@@ -39,13 +39,13 @@ class Target:
         """Set how many replicas the target is to have."""
         await self.kube.request("PATCH", self._path, body={"spec": {"replicas": replicas}}, content_type=_MERGE_PATCH)
 
-    async def world(self) -> hpa.World:
+    async def world(self) -> horizontal.World:
         """Return what a sync of the HPA controller would find now."""
         pods_path = f"/api/v1/namespaces/{self.namespace}/pods"
         scale, pods, *answers = await asyncio.gather(
             self._get(self._path), self._get(pods_path, labelSelector=f"app={self.name}"), *map(self._answer, self.metrics)
         )
-        return hpa.World(
+        return horizontal.World(
             now_ns=time.time_ns(),
             replicas=scale["spec"]["replicas"],
             status_replicas=scale["status"]["replicas"],
@@ -53,7 +53,7 @@ class Target:
             answers=tuple(answers),
         )
 
-    async def _answer(self, metric: Mapping[str, Any]) -> hpa.Answer:
+    async def _answer(self, metric: Mapping[str, Any]) -> horizontal.Answer:
         try:
             if metric["type"] == "Pods":
                 name = metric["pods"]["metric"]["name"]
@@ -82,10 +82,10 @@ async def syncs(kube: Kube, namespace: str, name: str) -> AsyncIterator[int]:
                 yield int(event["object"]["status"]["desiredReplicas"])
 
 
-def spec(document: Mapping[str, Any]) -> hpa.Spec:
+def spec(document: Mapping[str, Any]) -> horizontal.Spec:
     """Return the spec of an HPA as the API server has it, with Pods metrics and Deployments' metrics by AverageValue."""
     said = document["spec"]
-    return hpa.Spec(
+    return horizontal.Spec(
         min_replicas=said["minReplicas"],
         max_replicas=said["maxReplicas"],
         metrics=tuple(_metric(each) for each in said["metrics"]),
@@ -94,28 +94,29 @@ def spec(document: Mapping[str, Any]) -> hpa.Spec:
     )
 
 
-def _metric(said: Mapping[str, Any]) -> hpa.Metric:
-    kind = hpa.MetricType(said["type"])
-    return hpa.Metric(type=kind, target_milli=_milli(said[kind.value.lower()]["target"]["averageValue"]))
+def _metric(said: Mapping[str, Any]) -> horizontal.Metric:
+    kind = horizontal.MetricType(said["type"])
+    return horizontal.Metric(type=kind, target_milli=_milli(said[kind.value.lower()]["target"]["averageValue"]))
 
 
-def _rules(said: Mapping[str, Any]) -> hpa.ScalingRules:
+def _rules(said: Mapping[str, Any]) -> horizontal.ScalingRules:
     tolerance = said.get("tolerance")
-    return hpa.ScalingRules(
+    return horizontal.ScalingRules(
         window_s=said["stabilizationWindowSeconds"],
         policies=tuple(
-            hpa.ScalingPolicy(hpa.PolicyType(each["type"]), each["value"], each["periodSeconds"]) for each in said["policies"]
+            horizontal.ScalingPolicy(horizontal.PolicyType(each["type"]), each["value"], each["periodSeconds"])
+            for each in said["policies"]
         ),
-        select=hpa.Select(said["selectPolicy"]),
+        select=horizontal.Select(said["selectPolicy"]),
         tolerance=_DEFAULT_TOLERANCE if tolerance is None else float(quantity.parse(tolerance)),
     )
 
 
-def _pod(document: Mapping[str, Any]) -> hpa.Pod:
+def _pod(document: Mapping[str, Any]) -> horizontal.Pod:
     conditions = {each["type"]: each["status"] for each in document["status"].get("conditions", ())}
-    return hpa.Pod(
+    return horizontal.Pod(
         name=document["metadata"]["name"],
-        phase=hpa.Phase(document["status"]["phase"]),
+        phase=horizontal.Phase(document["status"]["phase"]),
         ready=conditions.get("Ready") == "True",
         terminating="deletionTimestamp" in document["metadata"],
     )

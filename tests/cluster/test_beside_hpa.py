@@ -19,9 +19,9 @@ from typing import Any
 import pytest
 
 from adapter.kube.client import Kube
+from autoscaler.simulation.rivals import horizontal
 from tests.cluster import access, build, controlplane, hpa, shadow, stack, waiting
 from tests.peers import differential
-from tests.peers import hpa as port
 
 pytestmark = pytest.mark.slow
 
@@ -214,7 +214,7 @@ async def _side_by_side(kube: Kube, twins: Twins, document: dict[str, Any]) -> C
 async def _follow(kube: Kube, twins: Twins, document: dict[str, Any], load: Load) -> Course:
     spec, metrics = shadow.spec(document), tuple(document["spec"]["metrics"])
     twin = shadow.Target(kube=kube, namespace=twins.namespace, name=OURS, metrics=metrics)
-    decider, ported = differential.Ours(spec), port.Autoscaler(spec)
+    decider, ported = differential.Ours(spec), horizontal.Autoscaler(spec)
     course = Course()
     chance = random.Random(4)
     change_at = 12  # until then the windows fill with the rest

@@ -1,7 +1,8 @@
 """Compare our decisions with those of Kubernetes' autoscaler, tick by tick: ``python -m tests.peers.differential 100000``.
 
-The port (`tests.peers.hpa`) lives through random histories and sets the replicas; at each tick whoever is compared with it sees
-the same world and must name the same number. Where it does not, the history is cut down to the ticks that it takes, and shown.
+The port (`autoscaler.simulation.rivals.horizontal`) lives through random histories and sets the replicas; at each tick whoever is
+compared with it sees the same world and must name the same number. Where it does not, the history is cut down to the ticks that it
+takes, and shown.
 """
 
 import argparse
@@ -15,10 +16,11 @@ from concurrent import futures
 from dataclasses import dataclass
 
 from autoscaler.decision import model, pipeline
-from tests.peers import histories, hpa
+from autoscaler.simulation.rivals import horizontal
+from tests.peers import histories
 
 #: Says for an object's spec what sets the replicas, world after world.
-Autoscaler = Callable[[hpa.World], int]
+Autoscaler = Callable[[horizontal.World], int]
 _CHUNK = 250
 #: What each signal measures makes no difference to HPA, and must make none here. Latency may only vote up, and is left out.
 _KINDS = (model.Kind.OTHER, model.Kind.UTILIZATION, model.Kind.QUEUE, model.Kind.CONCURRENCY, model.Kind.RATE, model.Kind.KV_CACHE)
@@ -29,8 +31,8 @@ class Difference:
     """A history at whose last world HPA set *wanted*, and the other one *got*."""
 
     seed: int
-    spec: hpa.Spec
-    worlds: tuple[hpa.World, ...]
+    spec: horizontal.Spec
+    worlds: tuple[horizontal.World, ...]
     wanted: int
     got: int
 
@@ -62,18 +64,18 @@ class Result:
 class Ours:
     """`decide` in the one setting in which it promises HPA's own integers."""
 
-    def __init__(self, spec: hpa.Spec) -> None:
+    def __init__(self, spec: horizontal.Spec) -> None:
         self.policy = policy(spec)
         self.memory = model.Memory()
         self.decision: model.Decision | None = None
 
-    def __call__(self, world: hpa.World) -> int:
+    def __call__(self, world: horizontal.World) -> int:
         """Return the replicas that the target shall have."""
         self.decision, self.memory = pipeline.decide(self.policy, observation(world), self.memory)
         return self.decision.replicas
 
 
-def policy(spec: hpa.Spec) -> model.Policy:
+def policy(spec: horizontal.Spec) -> model.Policy:
     """Return HPA's *spec* as a policy with everything off that HPA does not have."""
     signals = tuple(
         model.Signal(
@@ -99,10 +101,12 @@ def policy(spec: hpa.Spec) -> model.Policy:
     )
 
 
-def observation(world: hpa.World) -> model.Observation:
+def observation(world: horizontal.World) -> model.Observation:
     """Return what we would have observed in HPA's *world*."""
-    living = [pod for pod in world.pods if not pod.terminating and pod.phase in (hpa.Phase.PENDING, hpa.Phase.RUNNING)]
-    running = [pod for pod in living if pod.phase is hpa.Phase.RUNNING]
+    living = [
+        pod for pod in world.pods if not pod.terminating and pod.phase in (horizontal.Phase.PENDING, horizontal.Phase.RUNNING)
+    ]
+    running = [pod for pod in living if pod.phase is horizontal.Phase.RUNNING]
     ready = sum(pod.ready for pod in running)
     now = world.now_ns / 1e9
     return model.Observation(
@@ -114,7 +118,7 @@ def observation(world: hpa.World) -> model.Observation:
     )
 
 
-def _direction(rules: hpa.ScalingRules) -> model.Direction:
+def _direction(rules: horizontal.ScalingRules) -> model.Direction:
     return model.Direction(
         window_s=rules.window_s,
         select=model.Select(rules.select.value),
@@ -123,7 +127,7 @@ def _direction(rules: hpa.ScalingRules) -> model.Direction:
     )
 
 
-def _reading(answer: hpa.Answer, running: Iterable[hpa.Pod], now: float) -> model.Reading:
+def _reading(answer: horizontal.Answer, running: Iterable[horizontal.Pod], now: float) -> model.Reading:
     if not answer:
         return model.Reading(why="the metrics API failed, or returned no item")
     if isinstance(answer, tuple):
@@ -135,13 +139,13 @@ def _reading(answer: hpa.Answer, running: Iterable[hpa.Pod], now: float) -> mode
     return model.Reading(total_milli=sum(told), reporting=len(told), missing=len(values) - len(told), at=now)
 
 
-def run(seeds: Iterable[int], make: Callable[[hpa.Spec], Autoscaler] = Ours) -> Result:
+def run(seeds: Iterable[int], make: Callable[[horizontal.Spec], Autoscaler] = Ours) -> Result:
     """Live through the histories of *seeds* with HPA and with the autoscaler that *make* returns, and say where they differ."""
     lived = ticks = changes = 0
     differences = []
     for seed in seeds:
         history = histories.History(seed)
-        theirs, other = hpa.Autoscaler(history.spec), make(history.spec)
+        theirs, other = horizontal.Autoscaler(history.spec), make(history.spec)
         replicas, worlds = history.first_replicas, []
         lived += 1
         for _ in range(history.length):
@@ -168,11 +172,13 @@ def run_in_parallel(seeds: range) -> Result:
     )
 
 
-def _shortest(seed: int, spec: hpa.Spec, worlds: list[hpa.World], make: Callable[[hpa.Spec], Autoscaler]) -> Difference:
+def _shortest(
+    seed: int, spec: horizontal.Spec, worlds: list[horizontal.World], make: Callable[[horizontal.Spec], Autoscaler]
+) -> Difference:
     """Return the difference at the end of *worlds* without the ticks that it does not take."""
 
-    def ends(kept: list[hpa.World]) -> tuple[int, int]:
-        theirs, other = hpa.Autoscaler(spec), make(spec)
+    def ends(kept: list[horizontal.World]) -> tuple[int, int]:
+        theirs, other = horizontal.Autoscaler(spec), make(spec)
         return [(theirs.sync(world), other(world)) for world in kept][-1]
 
     index = len(worlds) - 2

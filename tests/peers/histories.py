@@ -11,11 +11,12 @@ pods are never ready, and there are no failed or terminating pods without living
 import random
 from dataclasses import dataclass
 
-from tests.peers import hpa
+from autoscaler.simulation.rivals import horizontal
 
 _TICK_NS = 1_000_000_000 // 64
 _EPOCH_NS = 1_760_000_000 * 1_000_000_000
-_PENDING, _RUNNING, _FAILED = hpa.Phase.PENDING, hpa.Phase.RUNNING, hpa.Phase.FAILED  # an enum's members are slow to look up
+#: An enum's members are slow to look up.
+_PENDING, _RUNNING, _FAILED = horizontal.Phase.PENDING, horizontal.Phase.RUNNING, horizontal.Phase.FAILED
 _LEVELS = (0.0, 0.3, 0.5, 0.89, 0.9, 0.95, 1.0, 1.05, 1.1, 1.11, 1.5, 2.0, 3.0, 7.0)
 
 
@@ -24,7 +25,7 @@ class _Life:
     """A pod on its way through its phases."""
 
     name: str
-    phase: hpa.Phase = _PENDING
+    phase: horizontal.Phase = _PENDING
     ready: bool = False
     terminating: bool = False
 
@@ -52,7 +53,7 @@ class History:
         for life in self._lives:
             life.phase, life.ready = _RUNNING, True
 
-    def next(self, replicas: int) -> hpa.World:
+    def next(self, replicas: int) -> horizontal.World:
         """Return the world a sync later, in which *replicas* had been set."""
         chance = self._random
         self._now_ns += self._pause_ns()
@@ -64,11 +65,13 @@ class History:
             self._bring_to(replicas)
         for index, load in enumerate(self._loads):
             self._loads[index] = self._walk(load, replicas)
-        return hpa.World(
+        return horizontal.World(
             now_ns=self._now_ns,
             replicas=replicas,
             status_replicas=self._living() if chance.random() < 0.8 else before,
-            pods=tuple(hpa.Pod(name=it.name, phase=it.phase, ready=it.ready, terminating=it.terminating) for it in self._lives),
+            pods=tuple(
+                horizontal.Pod(name=it.name, phase=it.phase, ready=it.ready, terminating=it.terminating) for it in self._lives
+            ),
             answers=tuple(self._answer(metric, load) for metric, load in zip(self.spec.metrics, self._loads, strict=True)),
         )
 
@@ -120,55 +123,63 @@ class History:
             return chance.uniform(0.0, 1.1) * self.spec.max_replicas
         return load * chance.uniform(0.8, 1.25) if fate < 0.6 else load
 
-    def _answer(self, metric: hpa.Metric, load: float) -> hpa.Answer:
+    def _answer(self, metric: horizontal.Metric, load: float) -> horizontal.Answer:
         chance = self._random
         if chance.random() < self._failing:
             return None
-        if metric.type is hpa.MetricType.PODS:
+        if metric.type is horizontal.MetricType.PODS:
             per_pod = load / max(self._living(), 1) if self._shared else load / max(self.first_replicas, 1)
             return {
                 life.name: self._value(per_pod, metric)
                 for life in self._lives
                 if (life.phase is _RUNNING or chance.random() < 0.1) and chance.random() >= self._silent
             }
-        ratio = load if metric.target_type is hpa.TargetType.AVERAGE_VALUE else load / max(self._living(), 1)
+        ratio = load if metric.target_type is horizontal.TargetType.AVERAGE_VALUE else load / max(self._living(), 1)
         value = self._value(ratio, metric)
-        if metric.type is hpa.MetricType.OBJECT:
+        if metric.type is horizontal.MetricType.OBJECT:
             return (value,)
         part = chance.randint(0, value)
         return (part, value - part)
 
-    def _value(self, ratio: float, metric: hpa.Metric) -> int:
+    def _value(self, ratio: float, metric: horizontal.Metric) -> int:
         noise = 1.0 if self._even else self._random.uniform(0.9, 1.1)
         return int(ratio * noise * metric.target_milli)
 
 
-def _spec(chance: random.Random) -> hpa.Spec:
+def _spec(chance: random.Random) -> horizontal.Spec:
     least = chance.randint(1, 4)
     metrics = tuple(_metric(chance) for _ in range(chance.choice((1, 1, 2, 3))))
     most = least + chance.choice((0, 3, 8, 20, 20, 60))
-    return hpa.Spec(min_replicas=least, max_replicas=most, metrics=metrics, scale_up=_rules(chance), scale_down=_rules(chance))
+    return horizontal.Spec(
+        min_replicas=least, max_replicas=most, metrics=metrics, scale_up=_rules(chance), scale_down=_rules(chance)
+    )
 
 
-def _metric(chance: random.Random) -> hpa.Metric:
-    kind = chance.choice((hpa.MetricType.PODS, hpa.MetricType.PODS, hpa.MetricType.OBJECT, hpa.MetricType.EXTERNAL))
-    compared = hpa.TargetType.AVERAGE_VALUE if kind is hpa.MetricType.PODS else chance.choice(list(hpa.TargetType))
+def _metric(chance: random.Random) -> horizontal.Metric:
+    kind = chance.choice(
+        (horizontal.MetricType.PODS, horizontal.MetricType.PODS, horizontal.MetricType.OBJECT, horizontal.MetricType.EXTERNAL)
+    )
+    compared = (
+        horizontal.TargetType.AVERAGE_VALUE if kind is horizontal.MetricType.PODS else chance.choice(list(horizontal.TargetType))
+    )
     target_milli = chance.choice((10_000, 70_000, 1_000, 333, chance.randint(1, 200_000)))
-    return hpa.Metric(type=kind, target_type=compared, target_milli=target_milli)
+    return horizontal.Metric(type=kind, target_type=compared, target_milli=target_milli)
 
 
-def _rules(chance: random.Random) -> hpa.ScalingRules:
+def _rules(chance: random.Random) -> horizontal.ScalingRules:
     policies = tuple(
-        hpa.ScalingPolicy(
-            chance.choice(list(hpa.PolicyType)),
+        horizontal.ScalingPolicy(
+            chance.choice(list(horizontal.PolicyType)),
             chance.choice((1, 2, 4, 10, 50, 100, 200, chance.randint(1, 150))),
             chance.choice((15, 30, 60, 120, 600, chance.randint(1, 1800))),
         )
         for _ in range(chance.choice((1, 1, 2, 3)))
     )
-    return hpa.ScalingRules(
+    return horizontal.ScalingRules(
         window_s=chance.choice((0, 0, 15, 30, 60, 300, 600, chance.randint(0, 600))),
         policies=policies,
-        select=chance.choice((hpa.Select.MAX, hpa.Select.MAX, hpa.Select.MIN, hpa.Select.MIN, hpa.Select.DISABLED)),
+        select=chance.choice(
+            (horizontal.Select.MAX, horizontal.Select.MAX, horizontal.Select.MIN, horizontal.Select.MIN, horizontal.Select.DISABLED)
+        ),
         tolerance=chance.choice((0.1, 0.1, 0.0, 0.05, 0.5, chance.randint(0, 300) / 1000)),
     )
