@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from autoscaler.sandbox.beside import Beside
 from autoscaler.sandbox.lead import AHEAD_S, Lead
 from autoscaler.sandbox.moment import Moment, State
 from autoscaler.sandbox.scenario import SCALE, SLO_S, STARTUP_S, Scenario
@@ -94,8 +95,11 @@ class Account:
             found.append("the returning load woke no pod")
         return found
 
-    def summary(self, *, reads: int | None, decisions: int | None) -> list[str]:
-        """Return what happened, a line for each number; *reads* and *decisions* are the daemons' own counts."""
+    def summary(self, *, reads: int | None, decisions: int | None, beside: Beside | None = None) -> list[str]:
+        """Return what happened, a line for each number; *reads* and *decisions* are the daemons' own counts.
+
+        *beside* is what plain HPA would have made of the same load.
+        """
         last, played = self.last, self.scenario
         if last is None:
             return ["nothing was seen"]
@@ -113,6 +117,8 @@ class Account:
             "GPU hours": f"{hours:.1f}, against {static:.1f} for {self.peak} pods all the time{saved} (a second for a minute)",
             "daemons": f"{_count(reads)} metric reads answered, {_count(decisions)} decisions, {len(self.changes)} changes",
         }
+        if beside is not None:
+            told["plain HPA"] = beside.words()
         return [f"{what:<10} {words}" for what, words in told.items()]
 
     def _belief(self) -> str:

@@ -21,9 +21,10 @@ from rich.live import Live
 
 from adapter import quantity
 from adapter.errors import ApiServerError
+from autoscaler.sandbox import beside, scenario, scenery, screen, stage
 from autoscaler.sandbox import moment as looks
-from autoscaler.sandbox import scenario, scenery, screen, stage
 from autoscaler.sandbox.account import Account
+from autoscaler.sandbox.beside import Beside
 from autoscaler.sandbox.moment import Moment, Prospect, State
 from autoscaler.sandbox.scenario import Scenario
 
@@ -166,7 +167,14 @@ async def _show(duration_s: float, console: Console, *, plain: bool, record: Pat
     console.print("starting a cluster, a simulated GPU fleet, a gateway, the adapter and the autoscaler …")
     played = Scenario(duration_s)
     with tempfile.TemporaryDirectory(prefix="leadtime-demo-") as folder:
-        closed = stage.Loop(scaler=scenario.scaler(), day=scenario.day(played), record=record)
+        closed = stage.Loop(
+            scaler=scenario.scaler(),
+            day=scenario.day(played),
+            record=record,
+            patience_s=scenario.PATIENCE_S,
+            in_flight_per_pod=scenario.IN_FLIGHT_PER_POD,
+            drain_s=scenario.DRAIN_S,
+        )
         setting = stage.serve(Path(folder), startup_s=scenario.STARTUP_S, loop=closed)
         async with setting as on, aiohttp.ClientSession() as session:
             demo = Demo(on, session, Account(played))
@@ -176,7 +184,7 @@ async def _show(duration_s: float, console: Console, *, plain: bool, record: Pat
             await demo.begin(stop)
             await _play(demo, console, stop, plain=plain)
             reads, decisions = await demo.counts()
-    lines = demo.account.summary(reads=reads, decisions=decisions)
+    lines = demo.account.summary(reads=reads, decisions=decisions, beside=await asyncio.to_thread(_beside, demo.account))
     console.print("", *lines, sep="\n", highlight=False, soft_wrap=True)
     console.print("stopped: no process is left behind")
     if stop.is_set():
@@ -185,6 +193,13 @@ async def _show(duration_s: float, console: Console, *, plain: bool, record: Pat
     for problem in problems:
         console.print(f"the loop did not do its job: {problem}", highlight=False)
     return 1 if problems else 0
+
+
+def _beside(account: Account) -> Beside | None:
+    """Return what plain HPA would have made of the same load, once there was any."""
+    if account.last is None or account.last.at <= 0.0:
+        return None
+    return beside.plain_hpa(account.scenario, returned_at=account.returned_at, until=account.last.at)
 
 
 async def _play(demo: Demo, console: Console, stop: asyncio.Event, *, plain: bool) -> None:

@@ -11,6 +11,10 @@ from autoscaler.sandbox.scenery import REQUEST_RATE, WORKLOAD, WORKLOAD_NAMESPAC
 SCALE = 60
 STARTUP_S = 4.0
 SLO_S = 2.0
+#: How long the gateway holds a request, how many it gives a pod at most, and how long a deleted pod works on what it has.
+PATIENCE_S = 60.0
+IN_FLIGHT_PER_POD = 24
+DRAIN_S = 6.0
 MAX_REPLICAS = 8
 UTILIZATION = "DCGM_FI_DEV_GPU_UTIL"
 QUEUE = "gateway_queue_size"
