@@ -1,6 +1,5 @@
 """`leadtime forecast`: what a forecast of a user's own series looks like, and whether the controller would use it."""
 
-import asyncio
 import math
 import sys
 import time
@@ -9,14 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from autoscaler.cli import times
+from autoscaler.cli import loads, times
 
 if TYPE_CHECKING:
-    from autoscaler.history import PrometheusHistory
     from forecasting.series import Cleaning, Series
 
 _STEP_S = 60
-_DAY_S = 86_400
 _MEDIAN, _HIGHEST = 0.5, 0.99
 #: What is told of beside the lead, in buckets: the horizons that the controller's engine keeps.
 _LEADS = (1, 5, 10, 30)
@@ -55,9 +52,9 @@ def forecast(
     if (prometheus is None) != (query is None):
         raise typer.BadParameter("whom to ask and what come together", param_hint="--prometheus, --query")
     if png is not None:
-        _require_plot()
-    lead_s, deadline_s = _seconds(lead, "--lead"), _seconds(deadline, "--deadline")
-    step_s = None if step is None else _step(_seconds(step, "--step"))
+        loads.require_plot()
+    lead_s, deadline_s = loads.seconds(lead, "--lead"), loads.seconds(deadline, "--deadline")
+    step_s = None if step is None else loads.step(loads.seconds(step, "--step"))
     at_s = None if at == "now" else times.at(at, forms="now, RFC 3339 nor Unix seconds")
     from autoscaler import history
     from forecasting.errors import InputError
@@ -66,8 +63,8 @@ def forecast(
         cleaning: Cleaning | None
         if prometheus is not None and query is not None and csv is None:
             origin, cleaning = f"{query} from {prometheus}", None
-            past = _prometheus(prometheus, deadline_s, token_file, ca_file)
-            load = _asked(past, query, step_s=step_s or _STEP_S, end_s=_not_later(at_s, time.time()), days=days)
+            past = loads.prometheus(prometheus, deadline_s, token_file, ca_file)
+            (load,) = loads.asked(past, query, step_s=step_s or _STEP_S, end_s=loads.not_later(at_s, time.time()), days=days)
         elif csv is not None and prometheus is None:
             origin = f"{column} of {csv}"
             load, cleaning = _filed(csv, column, step_s=step_s, until=at_s, days=days)
@@ -112,34 +109,9 @@ def _filed(file: Path, column: str, *, step_s: int | None, until: float | None, 
     try:
         load, cleaning = series.read_csv(file.read_bytes(), column=column, until=until)
         wanted_s = step_s or max(_STEP_S, load.step_s)
-        return load.resample(wanted_s).last(math.ceil(days * _DAY_S / wanted_s)), cleaning
+        return load.resample(wanted_s).last(math.ceil(days * loads.DAY_S / wanted_s)), cleaning
     except InputError as error:
         raise InputError(f"{file}: {error}") from error
-
-
-def _prometheus(url: str, deadline_s: float, token_file: Path | None, ca_file: Path | None) -> "PrometheusHistory":
-    from adapter.sources.credentials import Auth, Tls
-    from autoscaler import history
-
-    try:
-        return history.PrometheusHistory(
-            url, deadline_s=deadline_s, auth=Auth(bearer_token_file=token_file), tls=Tls(ca_file=ca_file)
-        )
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--prometheus") from error
-
-
-def _asked(past: "PrometheusHistory", query: str, *, step_s: int, end_s: float, days: float) -> "Series":
-    """Return the last *days* of a query, up to the last bucket that has ended."""
-    end = int(end_s)
-
-    async def ask() -> "Series":
-        try:
-            return await past.series(query=query, start_s=end - round(days * _DAY_S), end_s=end, step_s=step_s)
-        finally:
-            await past.close()
-
-    return asyncio.run(ask())
 
 
 def _buckets(lead_s: float, step_s: int) -> int:
@@ -151,35 +123,3 @@ def _buckets(lead_s: float, step_s: int) -> int:
         why = f"{lead_s:g} s are more than the {_LEADS[-1]} buckets of {step_s} s that are forecast: give a longer --step"
         raise typer.BadParameter(why, param_hint="--lead")
     return followed.horizon(lead_s, Spec(step_s=step_s))
-
-
-def _seconds(text: str, option: str) -> float:
-    from adapter import schema
-
-    try:
-        return schema.duration(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint=option) from error
-
-
-def _step(seconds: float) -> int:
-    from forecasting.errors import InputError
-    from forecasting.forecast import Spec
-
-    try:
-        return Spec(step_s=int(seconds) if seconds.is_integer() else 0).step_s
-    except InputError as error:
-        raise typer.BadParameter(f"{seconds:g} s does not divide a day: give 15s, 1m, 5m or 10m", param_hint="--step") from error
-
-
-def _not_later(at: float | None, now: float) -> float:
-    if at is not None and at > now:
-        raise typer.BadParameter("is yet to come: Prometheus would repeat its last value until then", param_hint="--at")
-    return now if at is None else at
-
-
-def _require_plot() -> None:
-    from importlib import util
-
-    if util.find_spec("matplotlib") is None:
-        raise typer.BadParameter("takes matplotlib, which is not installed: pip install 'leadtime[plot]'", param_hint="--png")
