@@ -11,7 +11,7 @@ import typer
 
 from autoscaler.cli import adapter as adapter_command
 from autoscaler.cli import autoscaler as autoscaler_command
-from autoscaler.cli import backtest, demo, explain, forecast, importing, replay
+from autoscaler.cli import backtest, compare, demo, explain, forecast, importing, replay
 from autoscaler.cli import scaler as scaler_command
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ app.add_typer(explain.app, name="explain")
 app.add_typer(importing.app, name="import")
 app.add_typer(scaler_command.app, name="scaler")
 app.command("backtest")(backtest.backtest)
+app.command("compare")(compare.compare)
 app.command("demo")(demo.demo)
 app.command("forecast")(forecast.forecast)
 app.command("replay")(replay.replay)
