@@ -12,8 +12,8 @@ from autoscaler.decision import demand as asking
 from autoscaler.decision.model import DownRule, Kind, Observation, Pods, Policy, Rule, Trust, Vote
 from autoscaler.decision.trail import Trail
 
-#: What the replicas that stay may be loaded to under Consolidation: a tenth is left to spare.
-CONSOLIDATED_RATIO = 0.9
+#: What the replicas that stay may be loaded to under Consolidation: a twentieth is left to spare.
+CONSOLIDATED_RATIO = 0.95
 #: A demand up to this counts as no work: a GPU that is asked how busy it is is not quite idle.
 IDLE_REPLICAS = 0.02
 _ROUNDING = 1e-9
@@ -171,7 +171,7 @@ def _allowed(
     match rule:
         case DownRule.CONSOLIDATION:
             fits = math.ceil(most / CONSOLIDATED_RATIO - _ROUNDING)
-            why = f"{strongest.signal}'s demand of {asking.number(most)} replicas with a tenth to spare takes {max(1, fits)}"
+            why = f"{strongest.signal}'s demand of {asking.number(most)} replicas with a twentieth to spare takes {max(1, fits)}"
         case DownRule.BAND:
             why = _above_band(policy, observation)
             if why:

@@ -97,17 +97,17 @@ class Direction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Behavior:
-    """autoscaling/v2's behaviour; the defaults are ours."""
+    """autoscaling/v2's behaviour; the defaults are ours: windows that calm, and rates that a large fleet can live with."""
 
-    up: Direction = Direction(window_s=60, rates=(Rate(RateType.PODS, 2, 60),))
-    down: Direction = Direction(window_s=300, rates=(Rate(RateType.PODS, 1, 120),))
+    up: Direction = Direction(window_s=60, rates=(Rate(RateType.PODS, 2, 60), Rate(RateType.PERCENT, 100, 15)))
+    down: Direction = Direction(window_s=300, rates=(Rate(RateType.PODS, 1, 120), Rate(RateType.PERCENT, 50, 120)))
 
 
 class DownRule(enum.StrEnum):
     """What allows a scale-down."""
 
     CONSOLIDATION = "Consolidation"
-    """The pods that stay carry the demand with a tenth to spare."""
+    """The pods that stay carry the demand with a twentieth to spare."""
     BAND = "Band"
     """The mean utilisation is below a ratio, the user's."""
     TARGET = "Target"

@@ -283,7 +283,7 @@ class ScalingRules(Part):
     select_policy: Select = Select.MAX
     """Which of several policies rules: the one that changes most, least, or none at all."""
     policies: Annotated[tuple[RatePolicy, ...], pydantic.Field(min_length=1, max_length=8)] | None = None
-    """Bounds on the rate. By default 2 pods per 60 s on the way up and 1 pod per 120 s on the way down."""
+    """Bounds on the rate. By default, whichever is more: up 2 pods per 60 s or 100 % per 15 s, down 1 pod or 50 % per 120 s."""
     tolerance: _Tolerance | None = None
     """How far from its target a metric may be before anything changes, as a ratio: by default ``"0.1"``."""
 
@@ -309,7 +309,7 @@ class ScaleDownSpec(Part):
     """When fewer replicas may be asked for."""
 
     rule: DownRule = _DOWN.rule
-    """``Consolidation``: the others could carry the demand with a tenth to spare. ``Band``: the mean utilisation is below
+    """``Consolidation``: the others could carry the demand with a twentieth to spare. ``Band``: the mean utilisation is below
     ``bandRatio``. ``Target``: whenever the metrics ask for fewer, as HPA does."""
     band_ratio: Annotated[float, pydantic.Strict(), pydantic.Field(gt=0, lt=1)] = _DOWN.band_ratio
     """For ``Band``: the utilisation, from 0 to 1, below which the target shrinks."""

@@ -31,8 +31,10 @@ _DEFAULTS: Mapping[str, Setting] = {
     "tightness": 1.0,
     "up_window_s": 60,
     "up_pods_per_min": 2,
+    "up_percent": 100,
     "down_window_s": 300,
     "down_pods_per_min": 0.5,
+    "down_percent": 50,
     "cooldown_s": 300.0,
 }
 #: Forecasts are of the rate of requests, so whatever is followed, that is.
@@ -41,8 +43,10 @@ _CHOICES: Mapping[str, tuple[Setting, ...]] = {
     "tightness": TIGHTER,
     "up_window_s": (0, 30, 60),
     "up_pods_per_min": (2, 4, 16),
+    "up_percent": (None, 100, 300),
     "down_window_s": (60, 120, 300),
     "down_pods_per_min": (0.5, 1.0, 4.0),
+    "down_percent": (None, 50, 100),
     "cooldown_s": (60.0, 120.0, 300.0),
 }
 _FORESEEING: Mapping[str, Setting] = {"quantile": 0.9, "pool_max": 0}
@@ -79,23 +83,31 @@ def _decided(given: Given, settings: Mapping[str, Setting], followed: tuple[Sign
     """Return the policy of an InferenceScaler with these settings. Its start-up's prior is the world's: users know theirs."""
     base = ours.scaler_of(given.carried_per_s).policy
     startup = given.world.startup
-    up_pods, down_pods = setting(settings, "up_pods_per_min", int), setting(settings, "down_pods_per_min", float)
+    down_pods = setting(settings, "down_pods_per_min", float)
+    up = (Rate(RateType.PODS, setting(settings, "up_pods_per_min", int), 60), *_percent(settings, "up_percent", 15))
     # Rates are whole pods: half a pod a minute is one in two.
-    down = Rate(RateType.PODS, max(1, round(down_pods)), 60 if down_pods >= 1.0 else round(60 / down_pods))
+    down_rate = Rate(RateType.PODS, max(1, round(down_pods)), 60 if down_pods >= 1.0 else round(60 / down_pods))
+    down = (down_rate, *_percent(settings, "down_percent", 120))
     return dataclasses.replace(
         base,
         min_replicas=given.world.min_replicas,
         max_replicas=given.world.max_replicas,
         signals=followed,
         behavior=model.Behavior(
-            up=Direction(window_s=setting(settings, "up_window_s", int), rates=(Rate(RateType.PODS, up_pods, 60),)),
-            down=Direction(window_s=setting(settings, "down_window_s", int), rates=(down,)),
+            up=Direction(window_s=setting(settings, "up_window_s", int), rates=up),
+            down=Direction(window_s=setting(settings, "down_window_s", int), rates=down),
         ),
         scale_down=dataclasses.replace(base.scale_down, cooldown_s=setting(settings, "cooldown_s", float)),
         startup=StartupPrior(p50_s=startup.p50_s, p90_s=startup.p90_s),
         forecast=dataclasses.replace(base.forecast, quantile=setting(settings, "quantile", float)),
         warm_pool=dataclasses.replace(base.warm_pool, max=setting(settings, "pool_max", int)),
     )
+
+
+def _percent(settings: Mapping[str, Setting], knob: str, period_s: int) -> tuple[Rate, ...]:
+    """Return the rate in per cent of what there is, if there is one."""
+    percent = settings[knob]
+    return (Rate(RateType.PERCENT, percent, period_s),) if isinstance(percent, int) else ()
 
 
 def _signal(followed: Followed) -> Signal:

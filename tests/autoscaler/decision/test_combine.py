@@ -167,7 +167,7 @@ def test_those_who_stay_carry_the_demand(case: strategies.Case) -> None:
 
     votes = demand.votes(case.policy, case.observation, case.memory, current=case.observation.replicas)
     most = max(vote.demand or 0.0 for vote in votes if vote.kind is not Kind.LATENCY)
-    spare = 0.9 if case.policy.scale_down.rule is DownRule.CONSOLIDATION else 1.0
+    spare = 0.95 if case.policy.scale_down.rule is DownRule.CONSOLIDATION else 1.0
     assert combined.wanted >= 1
     assert combined.wanted >= math.ceil(most / spare - 1e-9)
 
@@ -257,24 +257,24 @@ def test_a_queue_outside_the_pods_wakes_a_target_at_zero() -> None:
 @pytest.mark.parametrize(
     ("queue", "wanted"),
     [
-        (27.0, 3),  # 2.7 ÷ 0.9 is 3, to the last digit
-        (27.1, 4),  # a tenth to spare takes a fourth
-        (18.1, 3),
-        (18.0, 2),
+        (28.5, 3),  # 2.85 ÷ 0.95 is 3, to the last digit
+        (28.6, 4),  # a twentieth to spare takes a fourth
+        (19.1, 3),
+        (19.0, 2),
         (0.0, 1),  # the last one is the idle rule's
     ],
 )
-def test_consolidation_leaves_a_tenth_to_spare(queue: float, wanted: int) -> None:
+def test_consolidation_leaves_a_twentieth_to_spare(queue: float, wanted: int) -> None:
     combined, _ = _combined((QUEUE, _said(queue)))
 
     assert combined.wanted == wanted
 
 
 def test_consolidation_says_what_the_demand_takes() -> None:
-    combined, trail = _combined((QUEUE, _said(28)))
+    combined, trail = _combined((QUEUE, _said(29)))
 
     assert [(step.rule, step.before, step.after) for step in trail.steps[1:]] == [(Rule.DEMAND, 4, 3), (Rule.DOWN_RULE, 3, 4)]
-    assert combined.blocked == "queue's demand of 2.8 replicas with a tenth to spare takes 4"
+    assert combined.blocked == "queue's demand of 2.9 replicas with a twentieth to spare takes 4"
 
 
 def test_without_the_scale_down_rule_it_would_be_the_demands_number() -> None:

@@ -150,8 +150,14 @@ def test_what_is_left_out_takes_our_defaults_and_not_hpas() -> None:
         max_replicas=8,
         signals=found.policy.signals,
         behavior=model.Behavior(
-            up=model.Direction(window_s=0, rates=(model.Rate(model.RateType.PODS, 2, 60),)),
-            down=model.Direction(window_s=300, rates=(model.Rate(model.RateType.PODS, 1, 120),), tolerance=0.05),
+            up=model.Direction(
+                window_s=0, rates=(model.Rate(model.RateType.PODS, 2, 60), model.Rate(model.RateType.PERCENT, 100, 15))
+            ),
+            down=model.Direction(
+                window_s=300,
+                rates=(model.Rate(model.RateType.PODS, 1, 120), model.Rate(model.RateType.PERCENT, 50, 120)),
+                tolerance=0.05,
+            ),
         ),
     )
 

@@ -228,7 +228,7 @@ def test_the_least_busy_pod_goes_first() -> None:
 
     wanted = []
     for now in range(0, 600, 15):
-        seen = sight(float(now), *pods, waiting=0.0, arrivals=2.0)
+        seen = sight(float(now), *pods, waiting=0.0, arrivals=7.0)  # two pods' worth
         gpu = {name: Sample(value, float(now)) for name, value in shown.items()}
         wanted.append(policy.ask(dataclasses.replace(seen, per_pod={**seen.per_pod, PodMetric.GPU_UTIL: gpu})))
 
