@@ -7,7 +7,7 @@ READY := .venv/.ready
 PACKAGES := adapter autoscaler forecasting
 CODE := $(PACKAGES) tests benchmarks
 
-.PHONY: help env demo test unit check format lock components bench kind-test clean
+.PHONY: help env demo test unit check format lock components compare bench kind-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ lock: ## write requirements.lock anew from pyproject.toml (needs uv; the lock na
 
 components: $(READY) ## build the real control plane's programs from their Go modules (once; about 15 minutes on two cores)
 	@$(BIN)/python -m tests.cluster.build
+
+compare: $(READY) ## compare autoscalers by simulation, on loads that are made (over an hour on two cores; ARGS=--quick: two minutes)
+	@$(BIN)/leadtime compare --html compare.html $(ARGS)
 
 bench: $(READY) ## run the benchmarks behind the README's figures
 	@$(BIN)/python -m benchmarks
