@@ -138,7 +138,7 @@ def suggestions(result: Result) -> Iterator[str]:
     if not result.suggestions:
         yield f"Of {result.tried} changes that were tried, none is better in GPU-hours or late requests and no worse in the other."
         return
-    yield f"Of {result.tried} changes that were tried, better in one and not worse in the other, with every seed:"
+    yield f"Of {result.tried} changes that were tried, better in one and not worse in the other, with each seed that was run:"
     base = result.base.figures
     for one in result.suggestions:
         yield (
