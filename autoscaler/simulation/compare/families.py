@@ -37,20 +37,17 @@ _DEFAULTS: Mapping[str, Setting] = {
     "down_percent": 50,
     "cooldown_s": 300.0,
 }
-#: Forecasts are of the rate of requests, so whatever is followed, that is.
+#: Forecasts are of the rate of requests, so whatever is followed, that is; never alone, for it says nothing of what already waits.
 _CHOICES: Mapping[str, tuple[Setting, ...]] = {
-    "follow": (Follow.ALL, Follow.RATE, Follow.CONCURRENCY_RATE),
+    "follow": (Follow.ALL, Follow.QUEUE_RATE, Follow.CONCURRENCY_RATE),
     "tightness": TIGHTER,
     "up_window_s": (0, 30, 60),
-    "up_pods_per_min": (2, 4, 16),
-    "up_percent": (None, 100, 300),
+    "up_percent": (100, 300),
     "down_window_s": (60, 120, 300),
-    "down_pods_per_min": (0.5, 1.0, 4.0),
-    "down_percent": (None, 50, 100),
     "cooldown_s": (60.0, 120.0, 300.0),
 }
 _FORESEEING: Mapping[str, Setting] = {"quantile": 0.9, "pool_max": 0}
-_FORESEEING_CHOICES: Mapping[str, tuple[Setting, ...]] = {"quantile": (0.5, 0.8, 0.9, 0.95, 0.97), "pool_max": (0, 1, 2, 4)}
+_FORESEEING_CHOICES: Mapping[str, tuple[Setting, ...]] = {"quantile": (0.5, 0.8, 0.9, 0.97), "pool_max": (0, 2)}
 
 _METRICS: Mapping[Measured, tuple[str, Source]] = {
     Measured.GPU: ("DCGM_FI_DEV_GPU_UTIL", Source.PODS),

@@ -26,6 +26,7 @@ class Follow(enum.StrEnum):
     QUEUE = "gpu, queue"
     CONCURRENCY = "concurrency"
     RATE = "rate"
+    QUEUE_RATE = "queue, rate"
     CONCURRENCY_RATE = "concurrency, rate"
     ALL = "gpu, queue, rate"
 
@@ -63,6 +64,7 @@ _SETS = {
     Follow.QUEUE: (Measured.GPU, Measured.QUEUE),
     Follow.CONCURRENCY: (Measured.CONCURRENCY,),
     Follow.RATE: (Measured.RATE,),
+    Follow.QUEUE_RATE: (Measured.QUEUE, Measured.RATE),
     Follow.CONCURRENCY_RATE: (Measured.CONCURRENCY, Measured.RATE),
     Follow.ALL: (Measured.GPU, Measured.QUEUE, Measured.RATE),
 }

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from html import escape
 
 WIDTH, HEIGHT = 480.0, 300.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 8.0, 10.0, 38.0
+#: Room around what is drawn; on the right, for the half of the last tick's words that is beyond it.
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 20.0, 10.0, 38.0
 _TICKS = 5
 
 
