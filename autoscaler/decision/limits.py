@@ -84,18 +84,28 @@ def urgency(policy: Policy, observation: Observation, votes: tuple[Vote, ...]) -
 
 
 def stabilise(
-    trail: Trail, policy: Policy, asked: tuple[Span, ...], *, current: int, now: float, urgent: str, woken: bool, at_rest: bool
+    trail: Trail,
+    policy: Policy,
+    asked: tuple[Span, ...],
+    *,
+    current: int,
+    now: float,
+    urgent: str,
+    woken: bool,
+    at_rest: bool,
+    foreseen: int,
 ) -> None:
     """Apply the windows to what was *asked* before, and take that back where the queue is *urgent*.
 
-    A wake-up waits for no window, and rest has waited already.
+    A wake-up waits for no window, and rest has waited already. Nor does what is *foreseen*: it is due one start-up later, and
+    would come late by the window.
     """
     number = trail.number
     if number < current and not at_rest:
         windows.hold_down(trail, asked, policy.behavior.down, current=current, now=now)
     if number <= current or woken:
         return
-    windows.hold_up(trail, asked, policy.behavior.up, current=current, now=now)
+    windows.hold_up(trail, asked, policy.behavior.up, current=current, now=now, foreseen=foreseen)
     if urgent:
         trail.set(Rule.URGENT, number, f"{urgent}: no window, twice the rate")
 

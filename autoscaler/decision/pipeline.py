@@ -4,6 +4,7 @@ The number that signals, forecast, rest and limits work on is the replicas that 
 what the cluster allows acts on the total.
 """
 
+import math
 from dataclasses import dataclass
 
 from autoscaler.decision import capacity, combine, demand, forecasted, guards, idle, limits, rates, trust, warmpool, windows
@@ -129,6 +130,7 @@ def _serve(trail: Trail, draft: _Draft, policy: Policy, observation: Observation
     )
     draft.forecast_used = forecast is not None
     draft.lift_at, draft.lift_from = forecasted.lift(trail, forecast, memory, current=current, now=now, lead_s=lead_s)
+    foreseen = min(trail.number, math.ceil(forecast.serving)) if forecast is not None else 0
     limit = limits.bounds(trail, policy, observation, idle.floor(policy, resting.rule, current=current))
     draft.cap = limit.cap
     current = draft.current = warmpool.promote(trail, observation, wanted=combined.wanted, current=current, cap=limit.cap)
@@ -142,7 +144,9 @@ def _serve(trail: Trail, draft: _Draft, policy: Policy, observation: Observation
     urgent = limits.urgency(policy, observation, votes)
     at_once = resting.at_once
     draft.urgent = bool(urgent) and trail.applies(Rule.URGENT)
-    limits.stabilise(trail, policy, asked, current=current, now=now, urgent=urgent, woken=draft.woken, at_rest=at_once)
+    limits.stabilise(
+        trail, policy, asked, current=current, now=now, urgent=urgent, woken=draft.woken, at_rest=at_once, foreseen=foreseen
+    )
     limits.cool_down(trail, policy, memory, current=current, now=now)
     limits.pace(trail, policy, memory, current=current, now=now, urgent=draft.urgent or draft.woken, at_rest=at_once)
     limits.bound(trail, observation, limit)

@@ -36,17 +36,19 @@ def _telling(asked: tuple[Span, ...]) -> tuple[Span, ...]:
     return tuple(reversed(kept))
 
 
-def hold_up(trail: Trail, asked: tuple[Span, ...], up: Direction, *, current: int, now: float) -> None:
-    """Let the number rise above *current* only as far as was asked for throughout the window."""
+def hold_up(trail: Trail, asked: tuple[Span, ...], up: Direction, *, current: int, now: float, foreseen: int = 0) -> None:
+    """Let the number rise above *current* only as far as was asked for throughout the window, or as is *foreseen*."""
     number = trail.number
     if number <= current or not up.window_s:
         return
     holder = _extreme(asked, now - up.window_s, number, lower=True)
     if holder is None:
         return
-    after = max(current, holder.replicas)
+    after = max(current, holder.replicas, min(foreseen, number))
+    if after == number:
+        return
     why = f"{holder.replicas} was enough {_ago(holder, now)}: more has to be asked for throughout {up.window_s} s"
-    trail.set(Rule.UP_WINDOW, after, why)
+    trail.set(Rule.UP_WINDOW, after, f"{why}; what is forecast does not wait" if after == foreseen else why)
 
 
 def hold_down(trail: Trail, asked: tuple[Span, ...], down: Direction, *, current: int, now: float) -> None:

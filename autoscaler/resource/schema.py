@@ -279,7 +279,7 @@ class ScalingRules(Part):
     """How fast the number may change in one direction."""
 
     stabilization_window_seconds: Annotated[int, pydantic.Strict(), pydantic.Field(ge=0, le=MAX_WINDOW_S)] | None = None
-    """How long a wish has to last. By default 60 on the way up and 300 on the way down."""
+    """How long a wish has to last. By default 60 on the way up, where a forecast does not wait, and 300 on the way down."""
     select_policy: Select = Select.MAX
     """Which of several policies rules: the one that changes most, least, or none at all."""
     policies: Annotated[tuple[RatePolicy, ...], pydantic.Field(min_length=1, max_length=8)] | None = None

@@ -32,22 +32,23 @@ _DEFAULTS: Mapping[str, Setting] = {
     "up_window_s": 60,
     "up_pods_per_min": 2,
     "up_percent": 100,
-    "down_window_s": 300,
+    "patience_s": 300,
     "down_pods_per_min": 0.5,
     "down_percent": 50,
-    "cooldown_s": 300.0,
 }
 #: Forecasts are of the rate of requests, so whatever is followed, that is; never alone, for it says nothing of what already waits.
 _CHOICES: Mapping[str, tuple[Setting, ...]] = {
     "follow": (Follow.ALL, Follow.QUEUE_RATE, Follow.CONCURRENCY_RATE),
     "tightness": TIGHTER,
-    "up_window_s": (0, 30, 60),
-    "up_percent": (100, 300),
-    "down_window_s": (60, 120, 300),
-    "cooldown_s": (60.0, 120.0, 300.0),
+    "up_window_s": (0, 60),
+    "patience_s": (60, 120, 300),
 }
-_FORESEEING: Mapping[str, Setting] = {"quantile": 0.9, "pool_max": 0}
-_FORESEEING_CHOICES: Mapping[str, tuple[Setting, ...]] = {"quantile": (0.5, 0.8, 0.9, 0.97), "pool_max": (0, 2)}
+_FORESEEING: Mapping[str, Setting] = {"forecast": ForecastMode.GATED, "quantile": 0.9, "pool_max": 0}
+_FORESEEING_CHOICES: Mapping[str, tuple[Setting, ...]] = {
+    "forecast": (ForecastMode.GATED, ForecastMode.ALWAYS),
+    "quantile": (0.8, 0.9, 0.97),
+    "pool_max": (0, 2),
+}
 
 _METRICS: Mapping[Measured, tuple[str, Source]] = {
     Measured.GPU: ("DCGM_FI_DEV_GPU_UTIL", Source.PODS),
@@ -81,6 +82,8 @@ def _decided(given: Given, settings: Mapping[str, Setting], followed: tuple[Sign
     base = ours.scaler_of(given.carried_per_s).policy
     startup = given.world.startup
     down_pods = setting(settings, "down_pods_per_min", float)
+    # How long it waits before it goes down: both the window and the cool-down, of which the longer one counts.
+    patience_s = setting(settings, "patience_s", int)
     up = (Rate(RateType.PODS, setting(settings, "up_pods_per_min", int), 60), *_percent(settings, "up_percent", 15))
     # Rates are whole pods: half a pod a minute is one in two.
     down_rate = Rate(RateType.PODS, max(1, round(down_pods)), 60 if down_pods >= 1.0 else round(60 / down_pods))
@@ -92,11 +95,13 @@ def _decided(given: Given, settings: Mapping[str, Setting], followed: tuple[Sign
         signals=followed,
         behavior=model.Behavior(
             up=Direction(window_s=setting(settings, "up_window_s", int), rates=up),
-            down=Direction(window_s=setting(settings, "down_window_s", int), rates=down),
+            down=Direction(window_s=patience_s, rates=down),
         ),
-        scale_down=dataclasses.replace(base.scale_down, cooldown_s=setting(settings, "cooldown_s", float)),
+        scale_down=dataclasses.replace(base.scale_down, cooldown_s=float(patience_s)),
         startup=StartupPrior(p50_s=startup.p50_s, p90_s=startup.p90_s),
-        forecast=dataclasses.replace(base.forecast, quantile=setting(settings, "quantile", float)),
+        forecast=dataclasses.replace(
+            base.forecast, mode=ForecastMode(setting(settings, "forecast", str)), quantile=setting(settings, "quantile", float)
+        ),
         warm_pool=dataclasses.replace(base.warm_pool, max=setting(settings, "pool_max", int)),
     )
 

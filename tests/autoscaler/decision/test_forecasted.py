@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoscaler.decision import forecasted
-from autoscaler.decision.model import Forecast, ForecastMode, ForecastPolicy, Idle, Memory, Rule, WarmPool
+from autoscaler.decision.model import Behavior, Direction, Forecast, ForecastMode, ForecastPolicy, Idle, Memory, Rule, WarmPool
 from autoscaler.decision.trail import Trail
 from tests.autoscaler.decision import loop
 
@@ -89,6 +89,17 @@ def test_pods_are_there_when_a_foreseen_load_comes() -> None:
         late.tick(0.9 if tick < 6 else 2.5, forecast=None)
 
     assert (ahead.pods().ready, late.pods().ready) == (3, 1)
+
+
+def test_a_start_that_is_foreseen_waits_for_no_window_and_one_that_is_not_does() -> None:
+    waits = replace(ALWAYS, behavior=Behavior(up=Direction(window_s=60), down=Direction(window_s=300)))
+    foresees, sees = loop.Loop(policy=waits, replicas=2, serving=2), loop.Loop(policy=waits, replicas=2, serving=2)
+    for life in (foresees, sees):
+        life.settle(1.8)
+
+    # The window is for what may be over before a pod is ready; a forecast comes true after that, and would be late by the window.
+    assert foresees.tick(1.8, forecast=forecast(3.5)).replicas == 4
+    assert sees.tick(3.5, forecast=forecast(1.0)).replicas == 2
 
 
 def test_while_nothing_can_be_read_it_is_not_used() -> None:

@@ -76,6 +76,24 @@ def test_the_number_rises_to_the_lowest_that_was_asked_for_throughout() -> None:
     assert trail.number == 5
 
 
+def test_what_is_foreseen_does_not_wait_and_no_more_than_that() -> None:
+    trail = at(7, current=3)
+
+    windows.hold_up(trail, asked(3, 7, 7), BEHAVIOR.up, current=3, now=NOW, foreseen=5)
+
+    assert trail.number == 5
+    assert trail.steps[-1].why.endswith("throughout 60 s; what is forecast does not wait")
+
+
+def test_where_all_of_it_is_foreseen_the_window_says_nothing() -> None:
+    trail = at(7, current=3)
+
+    windows.hold_up(trail, asked(3, 7, 7), BEHAVIOR.up, current=3, now=NOW, foreseen=9)
+
+    assert trail.number == 7
+    assert trail.steps[-1].rule is Rule.DEMAND
+
+
 def test_a_dip_shorter_than_the_window_lowers_nothing() -> None:
     trail = at(1, current=4)
 
