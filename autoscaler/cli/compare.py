@@ -54,9 +54,7 @@ class _Effort:
     def of(seeds: int, tuning: int, hours: float, *, quick: bool) -> "_Effort":
         """Return what is asked for, or no more than a try."""
         if quick:
-            return _Effort(
-                seeds=min(seeds, 3), other_seeds=1, tuning=min(tuning, 3), hours=min(hours, 1.0), past_days=0, ablations=False
-            )
+            return _Effort(seeds=min(seeds, 3), other_seeds=1, tuning=1, hours=min(hours, 1.0), past_days=0, ablations=False)
         return _Effort(seeds=seeds, other_seeds=3, tuning=tuning, hours=hours, past_days=6, ablations=True)
 
 
@@ -71,7 +69,9 @@ def compare(
         list[str] | None, typer.Option(help="Compare these policies only; what needs others cannot be said.", metavar="NAME")
     ] = None,
     seeds: Annotated[int, typer.Option(help="How often each run behind a claim is made, with other luck.", min=1, max=1000)] = 20,
-    tuning: Annotated[int, typer.Option(help="How many configurations of each policy are tried.", min=1, max=1000)] = 16,
+    tuning: Annotated[
+        int, typer.Option(help="How many configurations of each policy are tried, at four levels of tightness.", min=1, max=1000)
+    ] = 8,
     startup: Annotated[str, typer.Option(help="How long nine of ten pods take to start.")] = "60s",
     hours: Annotated[float, typer.Option(help="How long the part is that is judged, the last of each trace.", min=0.5)] = 6.0,
     pods: Annotated[float, typer.Option(help="How many pods the peak takes: loads are scaled to it.", min=1.0, max=200.0)] = 16.0,

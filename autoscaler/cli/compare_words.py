@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from autoscaler.simulation.compare import claims, summary
+from autoscaler.simulation.compare import claims, summary, tuning
 from autoscaler.simulation.compare.statistics import Bound
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def plan(wanted: "Plan", workers: int) -> Iterator[str]:
     yield f"{len(cases)} traces × {len(families)} policies: {total:,} simulated runs in {workers} processes"
     yield (
         f"  tuning: {wanted.tuning_runs:,} runs, {wanted.budget.configurations} configurations for each policy that has knobs,"
-        " on the first part"
+        f" at {len(tuning.LEVELS)} levels of tightness, on the first part"
     )
     few = min(wanted.seeds, wanted.other_seeds)
     yield f"  judging: {wanted.judging_runs:,} runs on the last part, {wanted.seeds} seeds where claims are made, {few} elsewhere"

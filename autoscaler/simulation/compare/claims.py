@@ -23,7 +23,7 @@ HEADLINE = frozenset({OURS_TUNED, HPA_TUNED, KEDA_TUNED, STATIC, OPTIMUM})
 
 PRICES = price.Prices()
 #: The share of requests that may be missed where GPU-hours are compared.
-ALLOWED = 1.0 - tuning.ATTAINED
+ALLOWED = tuning.ALLOWED
 #: Where fewer requests than this share are missed, how many there are is taken to be equal.
 NEGLIGIBLE = ALLOWED / 10.0
 

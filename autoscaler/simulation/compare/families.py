@@ -13,7 +13,7 @@ from autoscaler.simulation import ablations, foresight, loads, ours
 from autoscaler.simulation.ablations import Ablation
 from autoscaler.simulation.compare import signals
 from autoscaler.simulation.compare.entries import Family, Given, Setting
-from autoscaler.simulation.compare.rivals import RIVALS, TIGHTER, TIGHTNESS, setting
+from autoscaler.simulation.compare.rivals import RIVALS, TIGHTNESS, setting
 from autoscaler.simulation.compare.signals import Follow, Followed, Measured
 from autoscaler.simulation.optimum import clairvoyant, price
 from autoscaler.simulation.sight import Policy
@@ -38,8 +38,7 @@ _DEFAULTS: Mapping[str, Setting] = {
 }
 #: Forecasts are of the rate of requests, so whatever is followed, that is; never alone, for it says nothing of what already waits.
 _CHOICES: Mapping[str, tuple[Setting, ...]] = {
-    "follow": (Follow.ALL, Follow.QUEUE_RATE, Follow.CONCURRENCY_RATE),
-    "tightness": TIGHTER,
+    "follow": (Follow.ALL, Follow.CONCURRENCY_RATE),
     "up_window_s": (0, 60),
     "patience_s": (60, 120, 300),
 }
@@ -47,7 +46,6 @@ _FORESEEING: Mapping[str, Setting] = {"forecast": ForecastMode.GATED, "quantile"
 _FORESEEING_CHOICES: Mapping[str, tuple[Setting, ...]] = {
     "forecast": (ForecastMode.GATED, ForecastMode.ALWAYS),
     "quantile": (0.8, 0.9, 0.97),
-    "pool_max": (0, 2),
 }
 
 _METRICS: Mapping[Measured, tuple[str, Source]] = {

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from autoscaler.simulation.compare import claims, plots, summary
+from autoscaler.simulation.compare import claims, plots, summary, tuning
 from autoscaler.simulation.compare.claims import Claim
 from autoscaler.simulation.compare.statistics import Bound, Estimate
 from autoscaler.simulation.compare.study import Judged, Plan, Results
@@ -52,7 +52,8 @@ def page(results: Results, told: Sequence[Claim]) -> str:
 def _about(plan: Plan) -> Iterator[str]:
     few = min(plan.seeds, plan.other_seeds)
     yield f"""<p>Every policy met the same loads with the same luck, bounds and signals, and had {plan.budget.configurations}
-        configurations tried for it on an earlier part of each trace. It is judged on the last part.</p>"""
+        configurations tried for it, at {len(tuning.LEVELS)} levels of tightness, on an earlier part of each trace. It is judged on
+        the last part.</p>"""
     for case in plan.cases[:1]:
         startup, slo = case.base.startup, case.base.slo
         yield f"""<p>Nine of ten pods start within {startup.p90_s:g} s. A request is in time when its first token comes within

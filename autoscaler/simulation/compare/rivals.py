@@ -20,7 +20,6 @@ from autoscaler.simulation.traces import scaling
 from autoscaler.simulation.workload import Requests
 
 TIGHTNESS = Tightness(knob="tightness", least=0.2, most=8.0)
-TIGHTER = (0.7, 1.0, 1.5, 2.2, 3.2)
 _OF_PODS = (Follow.GPU, Follow.QUEUE, Follow.CONCURRENCY)
 _WINDOWS_S = (60.0, 120.0, 300.0, 600.0)
 _TOLERANCES = (0.05, 0.1, 0.2)
@@ -58,7 +57,6 @@ _HORIZONTAL: Mapping[str, Setting] = {
 }
 _HORIZONTAL_CHOICES: Mapping[str, tuple[Setting, ...]] = {
     "follow": tuple(Follow),
-    "tightness": TIGHTER,
     "up_window_s": (0, 30, 60),
     "up_percent": (100, 300),
     "down_window_s": (60, 120, 300, 600),
@@ -189,7 +187,6 @@ RIVALS = (
             "scale_down_delay_s": 0.0,
         },
         choices={
-            "tightness": TIGHTER,
             "target_utilization_ratio": (0.6, 0.7, 0.8, 0.9),
             "stable_window_s": (30, 60, 120, 300),
             "panic_threshold_ratio": (1.2, 1.5, 2.0, 4.0),
@@ -212,7 +209,6 @@ RIVALS = (
         },
         choices={
             "follow": _OF_PODS,
-            "tightness": TIGHTER,
             "up_rate": (1.5, 2.0, 4.0),
             "tolerance": _TOLERANCES,
             "down_cooldown_s": _WINDOWS_S,
@@ -234,7 +230,6 @@ RIVALS = (
         },
         choices={
             "follow": _OF_PODS,
-            "tightness": TIGHTER,
             "tolerance_percent": (5, 10, 20),
             "down_window_s": _WINDOWS_S,
             "collection": tuple(kthena.Collection),

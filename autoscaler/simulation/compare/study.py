@@ -54,8 +54,7 @@ class Plan:
     @property
     def tuning_runs(self) -> int:
         """Return how many runs tuning takes."""
-        each = sum(len(tuning.trials(family, self.budget)) for family in self.tunable)
-        return len(self.cases) * each * self.budget.seeds
+        return len(self.cases) * sum(len(tuning.cells(0, family, self.budget)) for family in self.tunable)
 
     @property
     def judging_runs(self) -> int:
@@ -179,7 +178,7 @@ def _tune(plan: Plan, runner: Runner, progress: Progress | None) -> dict[tuple[i
     tried = [tuning.cells(case, family, plan.budget) for case, family in pairs]
     outcomes = iter(runner.run([cell for cells in tried for cell in cells], _told(progress, "tuning")))
     found = [tuning.judged(cells, [next(outcomes) for _ in cells]) for cells in tried]
-    return {(case, family.name): tuning.best(each).entry for (case, family), each in zip(pairs, found, strict=True)}
+    return {(case, family.name): tuning.best(each) for (case, family), each in zip(pairs, found, strict=True)}
 
 
 def _judge(plan: Plan, runner: Runner, chosen: Mapping[tuple[int, str], Entry], progress: Progress | None) -> Results:

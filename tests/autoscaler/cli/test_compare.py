@@ -51,8 +51,8 @@ def test_it_says_beforehand_what_it_will_run_and_on_the_way_how_far_it_is(compar
     ran, _ = compared
 
     assert ran.status == 0
-    # Tuning: one configuration each. Judging: HPA as it is, and three fronts of five levels, with two seeds each.
-    assert ran.out.startswith("1 traces × 2 policies: 34 simulated runs in 1 processes\n")
+    # Tuning: one configuration each, at four levels. Judging: HPA as it is, and three fronts of five levels, with two seeds each.
+    assert ran.out.startswith("1 traces × 2 policies: 40 simulated runs in 1 processes\n")
     assert "requests × " in ran.out
     assert "so that the peak takes 4 pods" in ran.out
     assert "judging: 32 of 32" in ran.err

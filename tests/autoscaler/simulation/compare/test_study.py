@@ -45,8 +45,9 @@ def test_the_plan_says_beforehand_how_many_runs_there_are() -> None:
     wanted = plan()
     study.conduct(wanted, fakes.simulate, workers=1, progress=tell)
 
-    # Tuning: two traces × four configurations. Judging: two traces × (a as it is + five levels of a tuned and of b) × three seeds.
-    assert (wanted.tuning_runs, wanted.judging_runs) == (8, 2 * (1 + 2 * len(entries.LEVELS)) * 3)
+    # Tuning: two traces × four configurations × four levels.
+    # Judging: two traces × (a as it is + five levels of a tuned and of b) × three seeds.
+    assert (wanted.tuning_runs, wanted.judging_runs) == (2 * 4 * 4, 2 * (1 + 2 * len(entries.LEVELS)) * 3)
     assert counted == {"tuning": wanted.tuning_runs, "judging": wanted.judging_runs}
 
 
