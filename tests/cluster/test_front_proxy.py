@@ -242,6 +242,8 @@ def test_a_users_role_counts_through_the_aggregation_layer(door: Door) -> None:
 READ = f"{stack.CUSTOM}/namespaces/default/pods/*/gpu_utilization"
 
 #: A target that no client of good faith sends, and the status that it earns.
+#: More than a request line may have, by less than what is sent at a time: what is sent further on may find the door shut.
+OVERLONG = 263_000
 HOSTILE = {
     "/": 404,
     "//": 404,
@@ -268,7 +270,7 @@ HOSTILE = {
     f"{READ}?labelSelector={'a,' * 4096}b": 400,
     f"{READ}?labelSelector={'a' * 70_000}": 414,
     f"{READ}?{'&'.join(f'k{number}=v' for number in range(500))}": 400,
-    f"{READ}?labelSelector={'a' * 400_000}": 414,
+    f"{READ}?labelSelector={'a' * OVERLONG}": 414,
 }
 
 
@@ -280,7 +282,7 @@ def test_a_hostile_target_earns_a_status(door: Door, target: str, status: int) -
     assert answer.headers["Content-Type"] == "application/json"
 
 
-@pytest.mark.parametrize("length", [70_000, 400_000])
+@pytest.mark.parametrize("length", [70_000, OVERLONG])
 def test_a_huge_selector_earns_a_status_through_the_aggregation_layer_too(door: Door, length: int) -> None:
     connect = direct.api_server(door.cluster, door.plane.administrator)
 
