@@ -241,9 +241,10 @@ def test_a_users_role_counts_through_the_aggregation_layer(door: Door) -> None:
 
 READ = f"{stack.CUSTOM}/namespaces/default/pods/*/gpu_utilization"
 
-#: A target that no client of good faith sends, and the status that it earns.
 #: More than a request line may have, by less than what is sent at a time: what is sent further on may find the door shut.
 OVERLONG = 263_000
+
+#: A target that no client of good faith sends, and the status that it earns.
 HOSTILE = {
     "/": 404,
     "//": 404,
