@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.cluster import access, hpa, prometheus, stack, steering, waiting
+from tests.cluster import access, hpa, prometheus, stack, waiting
 
 RULES = [{"preset": "dcgm"}, {"preset": "vllm"}]
 
@@ -108,13 +108,12 @@ def test_every_live_pod_is_read_once_and_a_terminated_one_is_gone_within_a_secon
 
     victim = min(pods)
     world.cluster.kubectl("delete", "pod", victim, f"--namespace={world.namespace}", "--wait=false")
+    deleted_at = time.monotonic()
 
-    # A second of ours, and what kubectl and a busy machine take.
     waiting.until(
-        lambda: victim not in world.adapter.values(world.namespace, "gpu_utilization"),
-        what="the pod is gone",
-        deadline_s=1.0 + steering.BUSY,
+        lambda: victim not in world.adapter.values(world.namespace, "gpu_utilization"), what="the pod is gone", deadline_s=5
     )
+    assert time.monotonic() - deleted_at < 1.0 + 0.5  # and half a second for kubectl itself
 
 
 def test_the_workload_has_the_sum_of_its_pods_queues(world: World) -> None:
