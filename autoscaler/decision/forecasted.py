@@ -55,3 +55,8 @@ def lift(
         why = f"up to {forecast.serving:.1f} replicas' worth of load is forecast within {forecast.horizon_s:.0f} s{capped}"
         trail.set(Rule.FORECAST, after, why)
     return lift_at, lift_from
+
+
+def foreseen(trail: Trail, forecast: Forecast | None) -> int:
+    """Return how much of the number is forecast, the cap on the lift included: so much waits for no window."""
+    return 0 if forecast is None else min(trail.number, math.ceil(forecast.serving))

@@ -4,7 +4,6 @@ The number that signals, forecast, rest and limits work on is the replicas that 
 what the cluster allows acts on the total.
 """
 
-import math
 from dataclasses import dataclass
 
 from autoscaler.decision import capacity, combine, demand, forecasted, guards, idle, limits, rates, trust, warmpool, windows
@@ -130,7 +129,7 @@ def _serve(trail: Trail, draft: _Draft, policy: Policy, observation: Observation
     )
     draft.forecast_used = forecast is not None
     draft.lift_at, draft.lift_from = forecasted.lift(trail, forecast, memory, current=current, now=now, lead_s=lead_s)
-    foreseen = min(trail.number, math.ceil(forecast.serving)) if forecast is not None else 0
+    foreseen = forecasted.foreseen(trail, forecast)
     limit = limits.bounds(trail, policy, observation, idle.floor(policy, resting.rule, current=current))
     draft.cap = limit.cap
     current = draft.current = warmpool.promote(trail, observation, wanted=combined.wanted, current=current, cap=limit.cap)

@@ -44,11 +44,12 @@ def hold_up(trail: Trail, asked: tuple[Span, ...], up: Direction, *, current: in
     holder = _extreme(asked, now - up.window_s, number, lower=True)
     if holder is None:
         return
-    after = max(current, holder.replicas, min(foreseen, number))
+    held = max(current, holder.replicas)
+    after = max(held, min(foreseen, number))
     if after == number:
         return
     why = f"{holder.replicas} was enough {_ago(holder, now)}: more has to be asked for throughout {up.window_s} s"
-    trail.set(Rule.UP_WINDOW, after, f"{why}; what is forecast does not wait" if after == foreseen else why)
+    trail.set(Rule.UP_WINDOW, after, f"{why}; what is forecast does not wait" if after > held else why)
 
 
 def hold_down(trail: Trail, asked: tuple[Span, ...], down: Direction, *, current: int, now: float) -> None:
