@@ -260,14 +260,15 @@ def scaler_of(
         policy=Policy(
             min_replicas=min_replicas,
             max_replicas=max_replicas,
-            signals=tuple(_signal(metric, source, target) for metric, source, target in wanted),
+            signals=tuple(signal_of(metric, source, target) for metric, source, target in wanted),
             mode=Mode.AUTO,
         ),
         queries=tuple(Query(source=source, metric=metric) for metric, source, _ in wanted),
     )
 
 
-def _signal(metric: str, source: Source, target: float) -> Signal:
+def signal_of(metric: str, source: Source, target: float) -> Signal:
+    """Return the signal of one of the known metrics, at *target* in the metric's own unit."""
     known = metrics.known(metric)
     return Signal(
         name=metric,

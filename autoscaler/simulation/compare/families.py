@@ -5,9 +5,8 @@ import functools
 from collections.abc import Mapping, Sequence
 
 from autoscaler.decision import model
-from autoscaler.decision.model import Direction, ForecastMode, Rate, RateType, Signal, Source, StartupPrior
+from autoscaler.decision.model import ForecastMode, Signal, Source, StartupPrior
 from autoscaler.errors import AutoscalerError
-from autoscaler.resource import metrics
 from autoscaler.resource.scaler import Query
 from autoscaler.simulation import ablations, foresight, loads, ours
 from autoscaler.simulation.ablations import Ablation
@@ -29,12 +28,8 @@ class UnknownPolicyError(AutoscalerError):
 _DEFAULTS: Mapping[str, Setting] = {
     "follow": Follow.ALL,
     "tightness": 1.0,
-    "up_window_s": 60,
-    "up_pods_per_min": 2,
-    "up_percent": 100,
-    "patience_s": 300,
-    "down_pods_per_min": 0.5,
-    "down_percent": 50,
+    "up_window_s": model.Behavior().up.window_s,
+    "patience_s": model.Behavior().down.window_s,
 }
 #: Forecasts are of the rate of requests, so whatever is followed, that is; never alone, for it says nothing of what already waits.
 _CHOICES: Mapping[str, tuple[Setting, ...]] = {
@@ -42,7 +37,7 @@ _CHOICES: Mapping[str, tuple[Setting, ...]] = {
     "up_window_s": (0, 60),
     "patience_s": (60, 120, 300),
 }
-_FORESEEING: Mapping[str, Setting] = {"forecast": ForecastMode.GATED, "quantile": 0.9, "pool_max": 0}
+_FORESEEING: Mapping[str, Setting] = {"forecast": ForecastMode.GATED, "quantile": model.ForecastPolicy().quantile}
 _FORESEEING_CHOICES: Mapping[str, tuple[Setting, ...]] = {
     "forecast": (ForecastMode.GATED, ForecastMode.ALWAYS),
     "quantile": (0.8, 0.9, 0.97),
@@ -78,49 +73,29 @@ def _leadtime(given: Given, settings: Mapping[str, Setting], *, ablation: Ablati
 def _decided(given: Given, settings: Mapping[str, Setting], followed: tuple[Signal, ...]) -> model.Policy:
     """Return the policy of an InferenceScaler with these settings. Its start-up's prior is the world's: users know theirs."""
     base = ours.scaler_of(given.carried_per_s).policy
-    startup = given.world.startup
-    down_pods = setting(settings, "down_pods_per_min", float)
+    behavior, startup = base.behavior, given.world.startup
     # How long it waits before it goes down: both the window and the cool-down, of which the longer one counts.
     patience_s = setting(settings, "patience_s", int)
-    up = (Rate(RateType.PODS, setting(settings, "up_pods_per_min", int), 60), *_percent(settings, "up_percent", 15))
-    # Rates are whole pods: half a pod a minute is one in two.
-    down_rate = Rate(RateType.PODS, max(1, round(down_pods)), 60 if down_pods >= 1.0 else round(60 / down_pods))
-    down = (down_rate, *_percent(settings, "down_percent", 120))
     return dataclasses.replace(
         base,
         min_replicas=given.world.min_replicas,
         max_replicas=given.world.max_replicas,
         signals=followed,
         behavior=model.Behavior(
-            up=Direction(window_s=setting(settings, "up_window_s", int), rates=up),
-            down=Direction(window_s=patience_s, rates=down),
+            up=dataclasses.replace(behavior.up, window_s=setting(settings, "up_window_s", int)),
+            down=dataclasses.replace(behavior.down, window_s=patience_s),
         ),
         scale_down=dataclasses.replace(base.scale_down, cooldown_s=float(patience_s)),
         startup=StartupPrior(p50_s=startup.p50_s, p90_s=startup.p90_s),
         forecast=dataclasses.replace(
             base.forecast, mode=ForecastMode(setting(settings, "forecast", str)), quantile=setting(settings, "quantile", float)
         ),
-        warm_pool=dataclasses.replace(base.warm_pool, max=setting(settings, "pool_max", int)),
     )
-
-
-def _percent(settings: Mapping[str, Setting], knob: str, period_s: int) -> tuple[Rate, ...]:
-    """Return the rate in per cent of what there is, if there is one."""
-    percent = settings[knob]
-    return (Rate(RateType.PERCENT, percent, period_s),) if isinstance(percent, int) else ()
 
 
 def _signal(followed: Followed) -> Signal:
-    name, source = _METRICS[followed.measured]
-    known = metrics.known(name)
-    return Signal(
-        name=name,
-        kind=known.kind,
-        source=source,
-        target_milli=max(1, round(followed.target * 1000)),
-        stale_after_s=known.stale_after_s,
-        percent=known.percent,
-    )
+    metric, source = _METRICS[followed.measured]
+    return ours.signal_of(metric, source, followed.target)
 
 
 def _foresight(given: Given, policy: model.Policy, ablation: Ablation) -> foresight.Foresight | None:

@@ -18,8 +18,9 @@ from autoscaler.simulation.outcome import Outcome
 
 #: The share of requests that has to be answered in time.
 ATTAINED = 0.99
+#: The share that may be missed.
 ALLOWED = 1.0 - ATTAINED
-#: At which a configuration is tried.
+#: The levels of tightness at which a configuration is tried.
 LEVELS = (0.8, 1.0, 1.4, 2.2)
 #: Tuning has seeds of its own: what is judged has not been seen.
 FIRST_SEED = 100_000
