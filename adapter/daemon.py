@@ -16,6 +16,7 @@ from importlib import metadata
 from pathlib import Path
 
 import structlog
+from prometheus_client import ProcessCollector
 
 from adapter import certificates, errors, running, serving, settings
 from adapter.api import authn, authz, paths
@@ -104,7 +105,9 @@ async def _run(options: Options) -> None:
     read = settings.load(options.config)
     kube = await Kube.connect(str(options.kubeconfig) if options.kubeconfig else None, options.kube_context)
     try:
-        await _Daemon(options, kube).run(read)
+        daemon = _Daemon(options, kube)
+        ProcessCollector(registry=daemon.telemetry.registry)
+        await daemon.run(read)
     finally:
         await kube.close()
 

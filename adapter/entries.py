@@ -78,7 +78,7 @@ def _checked(entry: object, kind: type[_Entry], whole: _Whole) -> tuple[_Entry |
     try:
         return kind.model_validate(entry), wrong
     except pydantic.ValidationError as error:
-        return None, [*(_what(detail) for detail in error.errors(include_url=False)), *wrong]
+        return None, [*(what(detail) for detail in error.errors(include_url=False)), *wrong]
 
 
 def _of_source(entry: Mapping[Any, Any]) -> Iterator[What]:
@@ -183,7 +183,7 @@ _WORDS = {
 }
 
 
-def _what(detail: Any) -> What:
+def what(detail: Any) -> What:
     """Return where in the file a problem of pydantic's stands, and what it is in the words of a configuration."""
     place = tuple(step for step in detail["loc"] if isinstance(step, int) or not (step.startswith("<") or step == "[key]"))
     kind = detail["type"]

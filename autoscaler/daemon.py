@@ -10,8 +10,10 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 import structlog
+from prometheus_client import ProcessCollector
 
 from adapter import certificates, errors, running, serving
 from adapter.api import authn, authz
@@ -25,6 +27,7 @@ from autoscaler.anticipate.refits import Refits
 from autoscaler.cluster.memories import Memories
 from autoscaler.cluster.view import View
 from autoscaler.controller import Controller
+from autoscaler.cost import prices
 from autoscaler.history import PrometheusHistory
 from autoscaler.leadership import Leadership
 from autoscaler.refit import Refitter
@@ -38,6 +41,7 @@ log = structlog.get_logger("autoscaler")
 LEASE = "leadtime-autoscaler"
 _RENEWAL_POLL_S = 3600.0
 _LAG_POLL_S = 1.0
+_PRICES_POLL_S = 10.0  # a mounted ConfigMap takes a minute to change anyway
 
 
 def main(options: Options) -> int:
@@ -53,9 +57,12 @@ def main(options: Options) -> int:
 
 
 async def _run(options: Options) -> None:
+    known = prices.load(options.prices) if options.prices is not None else None
     kube = await Kube.connect(str(options.kubeconfig) if options.kubeconfig else None, options.kube_context)
     try:
-        daemon = _Daemon(options, kube)
+        daemon = _Daemon(options, kube, telemetry=Telemetry(prices=known))
+        ProcessCollector(registry=daemon.telemetry.registry)
+        kube.on_answer = daemon.telemetry.asked
         async with daemon.helpers():
             await daemon.run()
     finally:
@@ -68,7 +75,7 @@ class _Daemon:
 
     options: Options
     kube: Kube
-    telemetry: Telemetry = field(default_factory=Telemetry)
+    telemetry: Telemetry
     tls: serving.ServingTls = field(default_factory=serving.ServingTls)
     stopping: bool = False
 
@@ -128,6 +135,8 @@ class _Daemon:
                 self._start(group, "serving certificate", self._certificate()),
                 self._start(group, "event loop lag", self._lag),
             ]
+            if options.prices is not None:
+                tasks.append(self._start(group, "watch prices", partial(watch_prices, options.prices, self.telemetry)))
             spare_reads()
             async with serving.serve(
                 self.endpoint.handle,
@@ -199,3 +208,22 @@ def _history(foresight: Foresight) -> PrometheusHistory | None:
         return None
     auth = Auth(bearer_token_file=foresight.history_token_file)
     return PrometheusHistory(foresight.history_url, auth=auth, tls=Tls(ca_file=foresight.history_ca_file))
+
+
+async def watch_prices(path: Path, telemetry: Telemetry) -> None:
+    """Have *telemetry* count at the prices in the file at *path* whenever they change; bad ones are refused, and the last stay."""
+    refused: tuple[errors.Problem, ...] = ()
+    while True:
+        await asyncio.sleep(_PRICES_POLL_S)
+        try:
+            found = prices.load(path)
+        except errors.ConfigError as error:
+            if error.problems != refused:
+                refused = error.problems
+                problems = [str(problem) for problem in refused]
+                log.error("prices refused, the last good ones stay", file=error.file, problems=problems)
+            continue
+        refused = ()
+        if found != telemetry.prices:
+            telemetry.prices = found
+            log.info("prices loaded", file=str(path), currency=found.currency, products=len({of.gpu for of in found.per_hour}))

@@ -18,6 +18,8 @@ from adapter.errors import ApiServerError
 from adapter.kube.client import Kube
 from adapter.kube.watch import METADATA
 from autoscaler.cluster.requests import MERGE_PATCH
+from autoscaler.cost.account import Account
+from autoscaler.cost.census import Census
 from autoscaler.decision.model import Decision, Memory, Observation
 from autoscaler.decision.offered import Offered
 from autoscaler.outlook import Outlook
@@ -50,6 +52,7 @@ class Decided:
     memory: Memory
     startup: status.Startup
     pool: Pool
+    census: Census
     offered: Offered | None = None  # None: its load is not known
     outlook: Outlook | None = None  # None: its load is not forecast
     corrupted: bool = False
@@ -61,6 +64,7 @@ class _Told:
 
     about: events.About
     status: Mapping[str, Any] = field(default_factory=dict)
+    account: Account = field(default_factory=Account)
     decision: Decision | None = None
     logged: Hashable = None
     news: Hashable = None
@@ -96,18 +100,24 @@ class Reporting:
         self._catch_up = asyncio.Event()
 
     async def run(self) -> None:
-        """Write until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._tell_untold(), name="tell what was put off")
-            group.create_task(self._events.run(), name="write events")
-            for number in range(_WRITERS):
-                group.create_task(self._write(), name=f"write status {number}")
+        """Write until cancelled, which is when somebody else begins to lead: then what objects say is no longer ours to know."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._tell_untold(), name="tell what was put off")
+                group.create_task(self._events.run(), name="write events")
+                for number in range(_WRITERS):
+                    group.create_task(self._write(), name=f"write status {number}")
+        except asyncio.CancelledError:
+            self._told.clear()
+            self._untold.clear()
+            raise
 
     def know(self, key: Key, document: Mapping[str, Any]) -> None:
         """Take over what *key*'s own document says of its status, from whoever led before."""
         if key not in self._told:
             about = events.About(key.namespace, key.name, document["metadata"].get("uid", ""))
-            self._told[key] = _Told(about, status=document.get("status") or {})
+            status = document.get("status") or {}
+            self._told[key] = _Told(about, status=status, account=Account.restored(status))
 
     def forget(self, key: Key) -> None:
         """Say nothing more about *key*."""
@@ -117,8 +127,17 @@ class Reporting:
     def decided(self, told: Decided) -> None:
         """Tell of a decision, if it is news or the figures are old."""
         decision = told.decision
-        self._telemetry.decided(told.scaler, told.observation, decision, told.startup, offered=told.offered, outlook=told.outlook)
         known = self._told[told.scaler.key]
+        self._telemetry.used(told.scaler, told.census, known.account, now=told.observation.now)
+        self._telemetry.decided(
+            told.scaler,
+            told.observation,
+            decision,
+            told.startup,
+            offered=told.offered,
+            outlook=told.outlook,
+            pool=told.pool,
+        )
         if known.logged != (decision.replicas, decision.reason):
             known.logged = decision.replicas, decision.reason
             log.info(
@@ -165,6 +184,7 @@ class Reporting:
             note="; ".join(told.scaler.notes),
             corrupted=told.corrupted,
         )
+        self._telemetry.answered(key, told.scaler, answers)
         for event in events.of(decision, known.decision):
             self._events.say(known.about, event)
         changed_mind = status.is_news(decision, known.status)
@@ -176,6 +196,8 @@ class Reporting:
             conditions=self._conditions(known, answers, told.scaler.generation, now),
             startup=told.startup,
             pool=told.pool,
+            gpus=told.census.gpus,
+            today=known.account.today,
             offered=told.offered,
             outlook=told.outlook,
             otherwise=counterfactual.of(told.scaler.policy, told.observation, told.before, decision) if changed_mind else (),
@@ -191,7 +213,8 @@ class Reporting:
             self._tell_of(told)
         known, now = self._told[key], self._clock()
         known.decision = known.news = known.logged = None
-        self._telemetry.forget(key)
+        self._telemetry.undecided(key)
+        self._telemetry.answered(key, scaler, answers)
         said = self._conditions(known, answers, generation, now)
         document = status.undecided(scaler, generation=generation, conditions=said, previous=known.status)
         self._tell(key, known, document, now)

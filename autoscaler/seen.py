@@ -8,7 +8,7 @@ from autoscaler.resource.scaler import Mechanism, TargetRef
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodSeen:
-    """A pod that is neither terminating nor ended. Times are Unix seconds, from the pod's own status."""
+    """A pod that has not ended. Times are Unix seconds, from the pod's own status."""
 
     namespace: str
     name: str
@@ -32,6 +32,7 @@ class PodSeen:
     unschedulable_since: float | None = None
     unschedulable_why: str = ""
     priority_class: str = ""
+    leaving: bool = False  # it was asked to terminate: it counts for nothing, and holds what it holds until it is gone
 
     def warm(self, routed_label: str) -> bool:
         """Return whether the pod is held back from requests, by label or by gate."""
@@ -63,6 +64,7 @@ class TargetSeen:
     stuck: str = ""  # why a roll-out does not progress
     ordinal: bool = False  # removes by ordinal: StatefulSet, LeaderWorkerSet
     gpus_per_replica: int = 0
+    grouped: bool = False  # a replica is several pods, of which its selector finds the leader: LeaderWorkerSet
     template_labels: Mapping[str, str]
     template_gates: tuple[str, ...] = ()
     writer: Writer | None = None  # who set the replicas last

@@ -72,6 +72,9 @@ class Options:
     watch_namespaces: tuple[str, ...] = ()
     pace: Pace = Pace()
     foresight: Foresight = Foresight()
+    prices: Path | None = None
+    """What GPUs cost (`cost.prices`), read again when it changes. Without it GPU time is counted, and no money."""
+
     record: Path | None = None
     """A file that every decision is written to, with all that it came from."""
 

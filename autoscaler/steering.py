@@ -18,6 +18,7 @@ from autoscaler.cluster import deletion, routing, scale
 from autoscaler.cluster.answers import Answer
 from autoscaler.cluster.memories import Memories, StorageError, Stored
 from autoscaler.cluster.view import View
+from autoscaler.cost.census import Census, Counting
 from autoscaler.decision import forecasted, offered, pipeline, schedule, startup
 from autoscaler.decision import memory as remembering
 from autoscaler.decision.model import (
@@ -37,7 +38,7 @@ from autoscaler.report.record import Recorder
 from autoscaler.report.telemetry import Telemetry
 from autoscaler.reporting import Decided, Reporting
 from autoscaler.resource.scaler import MANAGER, Key, Mechanism, Scaler
-from autoscaler.seen import Pool, TargetSeen
+from autoscaler.seen import PodSeen, Pool, TargetSeen
 
 log = structlog.get_logger("autoscaler")
 
@@ -61,6 +62,7 @@ class Tracked:
     restored: bool = False
     corrupted: bool = False
     learned: startup.Learned = field(default_factory=startup.Learned)
+    counting: Counting = field(default_factory=Counting)
     quantiles: startup.Quantiles | None = None
     schedule: ScheduleState = field(default_factory=ScheduleState)
     schedule_stands: tuple[float, float] = (0.0, 0.0)  # from when until when
@@ -157,6 +159,7 @@ class Steering:
                 memory=after,
                 startup=_told(quantiles),
                 pool=pool,
+                census=self._census(tracked, target, pods, pool),
                 offered=load,
                 outlook=forecasting.outlook(scaler.key) if forecasting is not None else None,
                 corrupted=tracked.corrupted and after.no_down_before is not None,
@@ -175,7 +178,7 @@ class Steering:
         plan, now = act.plan, self._clock()
         if plan.route and self._fence():
             outcome = await routing.promote(self._kube, plan.route, act.pool.mechanism, now=now)
-            self._telemetry.promoted(len(outcome.done))
+            self._telemetry.promoted(tracked.key, len(outcome.done))
             _say(tracked.key, outcome.problems)
         if plan.unmark and self._fence():
             _say(tracked.key, (await deletion.unmark(self._kube, plan.unmark)).problems)
@@ -242,10 +245,25 @@ class Steering:
     def _startup(self, tracked: Tracked, scaler: Scaler, target: TargetSeen) -> startup.Quantiles:
         before = tracked.learned
         for sample in self._view.pods.starts(target.namespace, target.selector):
-            tracked.learned = startup.learn(tracked.learned, sample)
+            known = tracked.learned
+            tracked.learned = startup.learn(known, sample)
+            start = startup.start_of(sample)
+            if tracked.learned is not known and start is not None:
+                self._telemetry.started(scaler, start)
         if tracked.quantiles is None or tracked.learned is not before:
             tracked.quantiles = startup.quantiles(tracked.learned, scaler.policy.startup)
         return tracked.quantiles
+
+    def _census(self, tracked: Tracked, target: TargetSeen, pods: Sequence[PodSeen], pool: Pool) -> Census:
+        """Return which GPUs the target's pods hold, and what those on their way wait for."""
+        return tracked.counting.take(
+            pods,
+            self._view.pods.leaving(target.namespace, target.selector),
+            hardware=self._view.nodes.hardware,
+            nodes_version=self._view.nodes.version,
+            pool_offered=pool.mechanism is not Mechanism.HEADROOM,
+            gpus_per_group=target.gpus_per_replica if target.grouped else 0,
+        )
 
     def _forecasting(self, scaler: Scaler) -> Anticipation | None:
         """Return who forecasts *scaler*'s load, if it is to be forecast."""

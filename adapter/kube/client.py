@@ -14,7 +14,7 @@ import urllib.request
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import aiohttp
 import msgspec
@@ -34,10 +34,24 @@ _RENEW_EVERY_S = 10.0  # a server that refuses us for good must not make us run 
 _KEEPALIVE = (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
 
 
+class Answered(NamedTuple):
+    """One request, as whoever counts them is told of it."""
+
+    method: str
+    path: str
+    watch: bool
+    status: int  # 0: there was no answer, or it broke off
+    took_s: float  # until the answer was there; of a watch, until it began
+
+
 class Kube:
-    """A connection to one API server. `connect` makes it, `close` releases it; it may be shared by any number of tasks."""
+    """A connection to one API server. `connect` makes it, `close` releases it; it may be shared by any number of tasks.
+
+    *on_answer* is told of every request that was not given up on our side.
+    """
 
     def __init__(self, api: Any, load: Callable[[], Awaitable[None]]) -> None:
+        self.on_answer: Callable[[Answered], object] = lambda _answered: None
         self._api = api
         self._load = load
         self._renewing = asyncio.Lock()
@@ -95,12 +109,15 @@ class Kube:
         Raises `ApiServerError` with the server's own message otherwise; its status is 0 when there was no answer.
         """
         timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=_CONNECT_S)
-        response = await self._send(method, path, query, body, {"Accept": accept, "Content-Type": content_type}, timeout)
-        try:
-            with _as_api_server_errors(path):
-                return await response.read()
-        finally:
-            response.release()
+        with self._told(method, path) as status:
+            response = await self._send(method, path, query, body, {"Accept": accept, "Content-Type": content_type}, timeout)
+            try:
+                with _as_api_server_errors(path):
+                    found = await response.read()
+            finally:
+                response.release()
+            status(response.status)
+        return found
 
     async def stream(
         self, path: str, *, query: Mapping[str, str] | None = None, accept: str = JSON, read_timeout_s: float = 60.0
@@ -110,7 +127,9 @@ class Kube:
         Raises `ApiServerError` when the server refuses, the connection breaks or nothing comes for *read_timeout_s* seconds.
         """
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S, sock_read=read_timeout_s)
-        response = await self._send("GET", path, query, None, {"Accept": accept}, timeout)
+        with self._told("GET", path, watch=True) as status:
+            response = await self._send("GET", path, query, None, {"Accept": accept}, timeout)
+            status(response.status)
         self._streams.add(response)
         pending = bytearray()
         try:
@@ -133,6 +152,21 @@ class Kube:
             response.close()  # the connector alone would leave its reader waiting for ever
         await self._api.close()
         await self._connector.close()
+
+    @contextlib.contextmanager
+    def _told(self, method: str, path: str, *, watch: bool = False) -> Iterator[Callable[[int], None]]:
+        """Tell what becomes of a request: the status that is handed over, or the error that is raised."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+
+        def tell(status: int) -> None:
+            self.on_answer(Answered(method, path, watch, status, loop.time() - began))
+
+        try:
+            yield tell
+        except ApiServerError as error:
+            tell(error.status)
+            raise
 
     async def _send(
         self,

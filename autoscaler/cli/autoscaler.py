@@ -38,6 +38,9 @@ def steer(
     record: Annotated[
         Path | None, typer.Option(help="Write every decision, with all that it came from, to this file.", metavar="FILE")
     ] = None,
+    prices: Annotated[
+        Path | None, typer.Option(help="What a GPU-hour costs, by product; read again when it changes.", metavar="FILE")
+    ] = None,
     state_dir: Annotated[
         Path | None, typer.Option(help="Keep what forecasts have learned in this folder, over restarts.", metavar="FOLDER")
     ] = None,
@@ -96,6 +99,7 @@ def steer(
                     step_s=bucket_seconds,
                     day_s=day_seconds,
                 ),
+                prices=prices,
                 record=record,
                 drain_s=drain_seconds,
                 log_format=log_format,

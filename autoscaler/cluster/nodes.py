@@ -1,6 +1,6 @@
-"""Which nodes' GPUs are shared between pods: there, how busy a device is says little about one of them.
+"""What GPUs each node has, how they were bought, and where they are shared between pods.
 
-The mark is the labels that GPU feature discovery writes, and of nodes only those are read.
+Where they are shared, how busy a device is says little about one pod. All of it stands in labels, and of nodes only those are read.
 """
 
 from collections.abc import Mapping
@@ -12,6 +12,8 @@ from adapter.kube import watch
 from adapter.kube.watch import Health, Pacing, Reads
 from adapter.kube.workloads import is_shared
 from autoscaler.cluster.mirror import Mirror
+from autoscaler.cost import hardware
+from autoscaler.cost.hardware import Hardware
 
 
 class _Metadata(msgspec.Struct, gc=False):
@@ -33,15 +35,20 @@ class _Kept:
     uid: str
     name: str
     shared: bool
+    hardware: Hardware
 
 
 @dataclass(slots=True, kw_only=True)
 class Nodes:
-    """The nodes of the cluster. `run` ends only when cancelled; without leave to read them, no GPU is known to be shared."""
+    """The nodes of the cluster. `run` ends only when cancelled.
+
+    Without leave to read them no GPU is known to be shared, and of none it is known which one it is.
+    """
 
     kube: Reads
     pacing: Pacing = field(default_factory=Pacing)
     shared: frozenset[str] = field(default=frozenset(), init=False)
+    version: int = field(default=0, init=False)  # another one as soon as `hardware` may say something else
     _mirror: Mirror[_Node, _Kept] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -66,13 +73,20 @@ class Nodes:
         """Watch until cancelled."""
         await self._mirror.run()
 
+    def hardware(self, name: str) -> Hardware:
+        """Return what GPUs the node has; `hardware.NOT_TOLD` for a node that is not known."""
+        kept = self._mirror.get("", name)
+        return hardware.NOT_TOLD if kept is None else kept.hardware
+
     def _changed(self, before: _Kept | None, after: _Kept | None) -> None:
         if before is not None:
             self.shared -= {before.name}
         if after is not None and after.shared:
             self.shared |= {after.name}
+        if (before.hardware if before is not None else None) != (after.hardware if after is not None else None):
+            self.version += 1
 
 
 def _kept(metadata: _Metadata) -> _Kept:
     labels: Mapping[str, str] = metadata.labels or {}
-    return _Kept(metadata.uid, metadata.name, is_shared(labels))
+    return _Kept(metadata.uid, metadata.name, is_shared(labels), hardware.of(labels))

@@ -1,10 +1,11 @@
 """The live pods of the cluster, found by their target's selector at once, and how long each took to start.
 
-A pod counts until it is asked to terminate, which is when Kubernetes stops sending it requests, and not until it is gone.
+A pod counts until it is asked to terminate, which is when Kubernetes stops sending it requests, and not until it is gone. What it
+holds until then can be asked for apart.
 """
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -14,6 +15,7 @@ from adapter import selector
 from adapter.kube.watch import Health, Pacing, Reads
 from autoscaler.cluster import managed
 from autoscaler.cluster.containers import PodSpec
+from autoscaler.cluster.leaving import Leaving
 from autoscaler.cluster.mirror import Mirror
 from autoscaler.decision.startup import Sample
 from autoscaler.resource.scaler import ROUTED
@@ -92,6 +94,7 @@ class Pods:
     _index: dict[str, dict[str, dict[str, dict[str, PodSeen]]]] = field(default_factory=dict, init=False)
     _starting: set[str] = field(default_factory=set, init=False)  # uids of those that have not been ready yet
     _started: dict[str, Sample] = field(default_factory=dict, init=False)  # by uid, until somebody takes it
+    _leaving: Leaving = field(default_factory=Leaving, init=False)
 
     def __post_init__(self) -> None:
         self._mirror = Mirror(
@@ -117,7 +120,8 @@ class Pods:
 
     def get(self, namespace: str, name: str) -> PodSeen | None:
         """Return the live pod of that name, or None."""
-        return self._mirror.get(namespace, name)
+        pod = self._mirror.get(namespace, name)
+        return None if pod is None or pod.leaving else pod
 
     def select(self, namespace: str, selector_text: str) -> list[PodSeen]:
         """Return the live pods of *namespace* that the selector matches; an empty one says nothing, and matches none.
@@ -128,11 +132,18 @@ class Pods:
         if wanted.everything:
             return []
         if not equalities:
-            return [pod for _, pod in self._mirror.within(namespace) if wanted.matches(pod.labels)]
+            return [pod for pod in self._live(namespace) if wanted.matches(pod.labels)]
         found = min((self._labelled(namespace, key, value) for key, value in equalities), key=len)
         if len(wanted.requirements) == 1:
             return list(found.values())
         return [pod for pod in found.values() if wanted.matches(pod.labels)]
+
+    def leaving(self, namespace: str, selector_text: str) -> list[PodSeen]:
+        """Return those that were asked to terminate, until they are gone; otherwise as `select`."""
+        if not self._leaving.any(namespace):
+            return []
+        wanted, equalities = _parsed(selector_text)
+        return [] if wanted.everything else self._leaving.select(namespace, wanted, equalities)
 
     def starts(self, namespace: str, selector_text: str) -> list[Sample]:
         """Return the starts of those pods that became ready for the first time since this was asked, each once."""
@@ -146,20 +157,32 @@ class Pods:
         indices = self._index.setdefault(namespace, {})
         if key not in indices:
             values = indices[key] = {}
-            for name, pod in self._mirror.within(namespace):
+            for pod in self._live(namespace):
                 if key in pod.labels:
-                    values.setdefault(pod.labels[key], {})[name] = pod
+                    values.setdefault(pod.labels[key], {})[pod.name] = pod
         return indices[key].get(value, _NOTHING)
 
+    def _live(self, namespace: str) -> Iterator[PodSeen]:
+        return (pod for _, pod in self._mirror.within(namespace) if not pod.leaving)
+
     def _seen(self, raw: _Pod, before: PodSeen | None) -> PodSeen | None:
-        if raw.metadata.deletion_timestamp is not None or raw.status.phase in ("Failed", "Succeeded"):
+        if raw.status.phase in ("Failed", "Succeeded"):
             return None
         pod = seen(raw)
-        if before is None and _never_ready(raw, pod):
+        if before is None and not pod.leaving and _never_ready(raw, pod):
             self._starting.add(pod.uid)
         return pod
 
     def _changed(self, before: PodSeen | None, after: PodSeen | None) -> None:
+        if before is not None and before.leaving:
+            self._leaving.remove(before)
+            before = None
+        if after is not None and after.leaving:
+            self._leaving.put(after)
+            after = None
+        self._live_changed(before, after)
+
+    def _live_changed(self, before: PodSeen | None, after: PodSeen | None) -> None:
         pod = after or before
         if pod is None:
             return
@@ -213,6 +236,7 @@ def seen(raw: _Pod) -> PodSeen:
         unschedulable_since=_unix(scheduled.last_transition_time) if stuck else None,
         unschedulable_why=(scheduled.message or "") if stuck else "",
         priority_class=spec.priority_class_name,
+        leaving=metadata.deletion_timestamp is not None,
     )
 
 

@@ -134,6 +134,7 @@ def seen(namespace: str, ref: TargetRef, path: str, scale: Scale, told: Beyond) 
         stuck=told.stuck,
         ordinal=_is_lws(ref) or ref.kind == "StatefulSet",
         gpus_per_replica=told.gpus,
+        grouped=_is_lws(ref),
         template_labels=told.labels,
         template_gates=told.gates,
         writer=told.writer,

@@ -41,7 +41,7 @@ def combine(trail: Trail, policy: Policy, observation: Observation, votes: tuple
     missed = _missed(policy, observation, votes, current)
     speaks = any(vote.fresh for vote in votes)
     lost = missed is not None and not speaks
-    leader, asked = _leader(votes, current)
+    leader, asked = leader_of(votes, current)
     blocked = _follow(trail, policy, observation, votes, leader, asked, missed, current)
     return Combined(
         wanted=trail.number,
@@ -86,7 +86,7 @@ def _asks(vote: Vote, current: int) -> int:
             assert_never(vote.trust)
 
 
-def _leader(votes: tuple[Vote, ...], current: int) -> tuple[int | None, int]:
+def leader_of(votes: tuple[Vote, ...], current: int) -> tuple[int | None, int]:
     """Return the vote that asks for most, by its place, and its number; one that may not ask for fewer gives way to others."""
     place: int | None = None
     most = -1

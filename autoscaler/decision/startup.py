@@ -86,7 +86,7 @@ def learn(learned: Learned, sample: Sample) -> Learned:
     """Return *learned* with *sample*, or *learned* itself: known already, older than all that is kept, or not possible."""
     if sample.uid in learned.uids:
         return learned
-    start = _start(sample)
+    start = start_of(sample)
     starts = learned.starts
     if start is None or (len(starts) >= KEPT_STARTS and start.ready_at <= starts[0].ready_at):
         return learned
@@ -99,7 +99,7 @@ def _ended(start: Start) -> float:
     return start.ready_at
 
 
-def _start(sample: Sample) -> Start | None:
+def start_of(sample: Sample) -> Start | None:
     """Return what *sample* took, or None where it runs backwards or for hours. A phase that does so is left out alone."""
     total_s = sample.ready_at - sample.created_at
     if not 0.0 <= total_s <= LONGEST_S:

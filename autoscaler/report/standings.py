@@ -5,14 +5,16 @@ two seconds of CPU for them at every scrape, and the control loop would feel it.
 """
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from autoscaler.decision.model import Decision, Observation, Vote
+from autoscaler.decision import combine, demand
+from autoscaler.decision.model import Decision, Observation, Policy, Source, Vote
 from autoscaler.decision.offered import Offered
 from autoscaler.outlook import Outlook
+from autoscaler.report import text
 from autoscaler.report.status import Startup
-from autoscaler.resource.scaler import Scaler
+from autoscaler.resource.scaler import Key, Mechanism, Scaler
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,33 +22,50 @@ class Standing:
     """One scaler; *labels* are those of all its series, as the page has them."""
 
     labels: str
+    policy: Policy
     observation: Observation
     decision: Decision
     startup: Startup
     offered: Offered | None = None
     outlook: Outlook | None = None
+    mechanism: Mechanism | None = None  # None: there is no warm pool
 
 
-def labels(scaler: Scaler) -> str:
-    """Return the labels of a scaler's series. Nothing in them needs to be escaped: they are names of Kubernetes objects."""
-    return f'namespace="{scaler.key.namespace}",scaler="{scaler.key.name}",target="{scaler.target}"'
+def labels(key: Key, scaler: Scaler | None) -> str:
+    """Return the labels of a scaler's series; where the object makes no sense, None, its target is empty."""
+    target = text.escaped(str(scaler.target)) if scaler is not None else ""
+    return f'namespace="{key.namespace}",scaler="{key.name}",target="{target}"'
 
 
 def page(standings: Sequence[Standing], *, now: float) -> bytes:
     """Return all series of *standings* in the text format."""
-    families = itertools.chain(_replicas(standings, now), _of_signals(standings), _startup(standings), _forecasts(standings))
+    families = itertools.chain(
+        _replicas(standings, now),
+        _reasons(standings),
+        _of_signals(standings),
+        _startup(standings),
+        _forecasts(standings),
+    )
     return b"".join(family.encode() for family in families)
 
 
-def _family(name: str, text: str, samples: Iterable[str]) -> str:
-    return "".join([f"# HELP {name} {text}\n# TYPE {name} gauge\n", *samples])
-
-
 def _replicas(standings: Sequence[Standing], now: float) -> Iterator[str]:
-    for name, text, figure in _FIGURES:
-        yield _family(name, text, (f"{name}{{{one.labels}}} {figure(one)}\n" for one in standings))
-    name, text = "leadtime_decision_age_seconds", "Age of the last decision."
-    yield _family(name, text, (f"{name}{{{one.labels}}} {max(0.0, now - one.decision.at)}\n" for one in standings))
+    for name, said, figure in _FIGURES:
+        yield text.family(name, said, (f"{name}{{{one.labels}}} {figure(one)}\n" for one in standings))
+    name, said = "leadtime_decision_age_seconds", "Age of the last decision."
+    yield text.family(name, said, (f"{name}{{{one.labels}}} {max(0.0, now - one.decision.at)}\n" for one in standings))
+
+
+def _max(one: Standing) -> int:
+    """Return the upper bound in force: a schedule's where that is lower."""
+    scheduled = one.observation.schedule.max_replicas
+    return one.policy.max_replicas if scheduled is None else min(scheduled, one.policy.max_replicas)
+
+
+def _min(one: Standing) -> int:
+    """Return the lower bound in force: a schedule's where that is higher. The upper one wins."""
+    scheduled = one.observation.schedule.min_replicas
+    return min(_max(one), one.policy.min_replicas if scheduled is None else max(scheduled, one.policy.min_replicas))
 
 
 def _ready(one: Standing) -> int:
@@ -62,16 +81,64 @@ _FIGURES: tuple[tuple[str, str, Callable[[Standing], int]], ...] = (
     ("leadtime_current_replicas", "Replicas that the target asks for.", lambda one: one.observation.replicas),
     ("leadtime_serving_replicas", "Replicas decided on that are to get requests.", lambda one: one.decision.serving),
     ("leadtime_warm_replicas", "Replicas decided on that are to be ready without requests.", lambda one: one.decision.warm),
+    ("leadtime_min_replicas", "The lower bound in force.", _min),
+    ("leadtime_max_replicas", "The upper bound in force.", _max),
     ("leadtime_ready_replicas", "Pods that are ready, warm ones included.", _ready),
     ("leadtime_starting_replicas", "Pods on their way, warm ones included.", _starting),
 )
 
 
+def _reasons(standings: Sequence[Standing]) -> Iterator[str]:
+    name, said = "leadtime_decision_reason", "1 for the rule that decided the number."
+    yield text.family(name, said, (f'{name}{{{one.labels},reason="{one.decision.reason}"}} 1\n' for one in standings))
+    name, said = "leadtime_limited", "1 for each limit that changed the number."
+    limits = ((one.labels, rule) for one in standings for rule in dict.fromkeys(one.decision.limited_by))
+    yield text.family(name, said, (f'{name}{{{labels},rule="{rule}"}} 1\n' for labels, rule in limits))
+    name, said = "leadtime_leading_signal", "1 for the signal that asks for most."
+    leading = ((one.labels, signal) for one in standings if (signal := _leading(one.decision)) is not None)
+    yield text.family(name, said, (f'{name}{{{labels},signal="{text.escaped(signal)}"}} 1\n' for labels, signal in leading))
+    name, said = "leadtime_scaler_info", "How a scaler works."
+    yield text.family(name, said, (f"{name}{{{one.labels},{_ways(one)}}} 1\n" for one in standings))
+
+
+def _leading(decision: Decision) -> str | None:
+    """Return the signal that asks for most of those that are believed; of several that ask for the same, the first."""
+    serving = decision.trail[0].before if decision.trail else decision.current
+    place, _ = combine.leader_of(decision.votes, serving)
+    return None if place is None else decision.votes[place].signal
+
+
+def _ways(one: Standing) -> str:
+    pool = "Off" if one.mechanism is None else one.mechanism
+    return f'mode="{one.policy.mode}",warm_pool="{pool}",forecast="{one.policy.forecast.mode}"'
+
+
 def _of_signals(standings: Sequence[Standing]) -> Iterator[str]:
-    votes = [(f'{one.labels},signal="{_escaped(vote.signal)}"', vote) for one in standings for vote in one.decision.votes]
-    for name, text, figure in _SIGNALS:
+    votes = [(f'{one.labels},signal="{text.escaped(vote.signal)}"', vote) for one in standings for vote in one.decision.votes]
+    for name, said, figure in _SIGNALS:
         known = ((labels, value) for labels, vote in votes if (value := figure(vote)) is not None)
-        yield _family(name, text, (f"{name}{{{labels}}} {value}\n" for labels, value in known))
+        yield text.family(name, said, (f"{name}{{{labels}}} {value}\n" for labels, value in known))
+    heard = [one for one in standings if one.decision.votes]
+    name, said = "leadtime_signal_fresh", "1 while a signal is there and young enough to count, 0 while it is missed."
+    fresh = ((one.labels, vote.signal, int(vote.fresh)) for one in heard for vote in _expected(one))
+    yield text.family(name, said, (f'{name}{{{labels},signal="{text.escaped(of)}"}} {value}\n' for labels, of, value in fresh))
+    name, said = "leadtime_signal_coverage_ratio", "Share of the pods that a signal speaks for."
+    covered = ((one.labels, vote.signal, vote.coverage) for one in heard for vote in _covering(one))
+    yield text.family(name, said, (f'{name}{{{labels},signal="{text.escaped(of)}"}} {value}\n' for labels, of, value in covered))
+
+
+def _expected(one: Standing) -> Iterator[Vote]:
+    """Yield the votes of signals that have something to say: one of pods has not while there are to be none."""
+    for signal, reading, vote in zip(one.policy.signals, one.observation.readings, one.decision.votes, strict=True):
+        if not demand.mute(signal, reading, current=one.observation.replicas):
+            yield vote
+
+
+def _covering(one: Standing) -> Iterator[Vote]:
+    """Yield the votes that cover a share of something: of some pods, or of the one object that has a value."""
+    for signal, reading, vote in zip(one.policy.signals, one.observation.readings, one.decision.votes, strict=True):
+        if reading.reporting + reading.missing if signal.source is Source.PODS else vote.fresh:
+            yield vote
 
 
 _SIGNALS: tuple[tuple[str, str, Callable[[Vote], float | None]], ...] = (
@@ -83,24 +150,26 @@ _SIGNALS: tuple[tuple[str, str, Callable[[Vote], float | None]], ...] = (
 
 
 def _startup(standings: Sequence[Standing]) -> Iterator[str]:
-    name, text = "leadtime_startup_seconds", "How long a pod takes from its creation to ready."
+    name, said = "leadtime_startup_seconds", "How long a pod takes from its creation to ready."
     quantiles = (
         (one.labels, quantile, seconds)
         for one in standings
         for quantile, seconds in (("0.5", one.startup.p50_s), ("0.9", one.startup.p90_s), ("0.99", one.startup.p99_s))
     )
-    yield _family(name, text, (f'{name}{{{labels},quantile="{quantile}"}} {seconds}\n' for labels, quantile, seconds in quantiles))
+    yield text.family(
+        name, said, (f'{name}{{{labels},quantile="{quantile}"}} {seconds}\n' for labels, quantile, seconds in quantiles)
+    )
 
 
 def _forecasts(standings: Sequence[Standing]) -> Iterator[str]:
-    for name, text, figure in _PROSPECTS:
+    for name, said, figure in _PROSPECTS:
         known = ((one.labels, value) for one in standings if (value := figure(one)) is not None)
-        yield _family(name, text, (f"{name}{{{labels}}} {value}\n" for labels, value in known))
-    name, text = "leadtime_forecast_replicas", "Quantiles of the largest load within the horizon, in replicas."
+        yield text.family(name, said, (f"{name}{{{labels}}} {value}\n" for labels, value in known))
+    name, said = "leadtime_forecast_replicas", "Quantiles of the largest load within the horizon, in replicas."
     quantiles = (
         (one.labels, quantile, load) for one in standings if one.outlook is not None for quantile, load in one.outlook.quantiles
     )
-    yield _family(name, text, (f'{name}{{{labels},quantile="{quantile}"}} {load}\n' for labels, quantile, load in quantiles))
+    yield text.family(name, said, (f'{name}{{{labels},quantile="{quantile}"}} {load}\n' for labels, quantile, load in quantiles))
 
 
 def _offered(one: Standing) -> float | None:
@@ -140,8 +209,3 @@ _PROSPECTS: tuple[tuple[str, str, Callable[[Standing], float | None]], ...] = (
     ("leadtime_forecast_evaluations", "Forecasts that the ratios are of.", _evaluations),
     ("leadtime_forecast_gate_open", "1 while the forecast may be used.", _gate),
 )
-
-
-def _escaped(text: str) -> str:
-    """Return a metric's name as a label's value: it may be anything without blanks."""
-    return text.replace("\\", "\\\\").replace('"', '\\"')

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from adapter import snapshot
+from autoscaler.cost.account import Today
 from autoscaler.decision.model import Decision, Memory, Observation, Rule, Step
 from autoscaler.decision.offered import Offered
 from autoscaler.outlook import Outlook
@@ -24,7 +25,9 @@ _WHY_LIMIT = 160
 Document = dict[str, Any]
 
 #: What changes at every look without being news: figures, and the words that quote them.
-_FIGURES = frozenset({"signals", "message", "metricAgeSeconds", "startup", "forecast"})
+_FIGURES = frozenset(
+    {"signals", "message", "metricAgeSeconds", "startup", "forecast", "gpus", "today", "gpuHoursToday", "costToday"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,12 +59,16 @@ def document(
     conditions: Sequence[Mapping[str, Any]],
     startup: Startup,
     pool: Pool,
+    gpus: int | None = None,
+    today: Today | None = None,
     offered: Offered | None = None,
     outlook: Outlook | None = None,
     otherwise: Sequence[Otherwise] = (),
     previous: Mapping[str, Any] | None = None,
 ) -> Document:
     """Return the status after *decision*, which left *memory*; *previous* is the status before it.
+
+    *gpus* are held now, and *today* is what has been used since midnight.
 
     *offered* is the load, where it is known, and *outlook* what is expected of it, where it is forecast.
 
@@ -84,6 +91,8 @@ def document(
         "startup": _startup(startup),
         "pool": {"mechanism": str(pool.mechanism), "why": pool.why, "warm": pods.warm_ready},
         "trail": _trail(decision, otherwise, previous),
+        "gpus": gpus,
+        **_today(today),
     }
     # Null takes out of the object what was known once: it is written as a merge patch.
     scaled_at = max((at for at in (memory.up_at, memory.down_at) if at is not None), default=None)
@@ -153,6 +162,13 @@ def _trail(decision: Decision, otherwise: Sequence[Otherwise], previous: Mapping
         "without": [{"rule": str(one.rules[0]), "replicas": one.replicas} for one in otherwise if len(one.rules) == 1],
     }
     return [entry, *earlier][:TRAIL]
+
+
+def _today(today: Today | None) -> Document:
+    """Return the day's figures as `cost.account.Account.restored` reads them; null takes out what was known once."""
+    if today is None:
+        return dict.fromkeys(("today", "gpuHoursToday", "costToday"))
+    return {"today": today.day.isoformat(), "gpuHoursToday": round(today.gpu_hours, 2), "costToday": today.money}
 
 
 def _limits(decision: Decision) -> list[Rule]:

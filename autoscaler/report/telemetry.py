@@ -1,26 +1,34 @@
 """The controller's own metrics: what it decided for each scaler, what limited it, how fresh it is, and how the loop fares.
 
 One registry per instance and no global state. Deciding only stores the decision; series are made of the last ones when somebody
-scrapes, and those of a scaler end with it. ``docs/metrics.md`` describes every name.
+scrapes, and those of a scaler end with it and with our leading. ``docs/metrics.md`` describes every name.
 """
 
 import time
 from collections import Counter as Tally
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector as RegistryCollector
 
+from adapter.kube.client import Answered
 from adapter.kube.watch import Health
 from adapter.telemetry import Distribution
+from autoscaler.cost.account import Account
+from autoscaler.cost.census import Census
+from autoscaler.cost.prices import Prices
 from autoscaler.decision.model import Decision, Observation
 from autoscaler.decision.offered import Offered
+from autoscaler.decision.startup import Start
 from autoscaler.outlook import Outlook
-from autoscaler.report import standings
+from autoscaler.report import answers, changes, standings, starts, usage
+from autoscaler.report.apirequests import ApiRequests
+from autoscaler.report.conditions import Condition
 from autoscaler.report.status import Startup
 from autoscaler.resource.scaler import Key, Scaler
+from autoscaler.seen import Pool
 
 _TICK_BUCKETS = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.25, 1.0)
 #: A tick that begins later than this is counted as late: what it decides on has aged by as much. Seconds.
@@ -29,9 +37,10 @@ LATE_S = 1.0
 
 @dataclass
 class Telemetry:
-    """The registry, what is counted in it, and how each scaler stands."""
+    """The registry, what is counted in it, and how each scaler stands. *prices* are those of now, and may be others later."""
 
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    prices: Prices | None = None
     clock: Callable[[], float] = time.time
 
     def __post_init__(self) -> None:
@@ -42,16 +51,22 @@ class Telemetry:
             return Gauge(name, text, labels, registry=self.registry)
 
         self.scale_requests = counter("leadtime_scale_requests", "Requests that set replicas, by what became of them.", "result")
-        self.promotions = counter("leadtime_promotions", "Warm pods that were given requests.")
         self.leader = gauge("leadtime_leader", "1 while this replica holds the Lease and decides.")
         self.loop_lag = gauge("leadtime_event_loop_lag_seconds", "How late the event loop last woke.")
+        self._leads = False
         self._standings: dict[Key, standings.Standing] = {}
+        self._usages: dict[Key, usage.Usage] = {}
+        self._starts: dict[Key, starts.Starts] = {}
+        self._changes: dict[Key, changes.Changes] = {}
+        self._answers: dict[Key, str] = {}
         self._limits: Tally[str] = Tally()
         self._outcomes: Tally[str] = Tally()
         self.late_loads = counter("leadtime_forecast_late_loads", "Loads that came too late to be learned from, and were dropped.")
         self._loop = _Loop()
         self._watches: dict[str, Health] = {}
+        self._api_requests = ApiRequests()
         self.registry.register(_LoopMetrics(self._loop, self._limits, self._outcomes, self._watches))
+        self.registry.register(self._api_requests)
 
     def decided(
         self,
@@ -62,16 +77,53 @@ class Telemetry:
         *,
         offered: Offered | None = None,
         outlook: Outlook | None = None,
+        pool: Pool | None = None,
     ) -> None:
         """Keep *decision* as the last one of *scaler*, and count what limited it and what came of it."""
-        labels = standings.labels(scaler)
-        self._standings[scaler.key] = standings.Standing(labels, observation, decision, startup, offered, outlook)
+        policy = scaler.policy
+        mechanism = pool.mechanism if pool is not None and policy.warm_pool.max else None
+        labels = standings.labels(scaler.key, scaler)
+        self._standings[scaler.key] = standings.Standing(
+            labels, policy, observation, decision, startup, offered, outlook, mechanism
+        )
         self._limits.update(decision.limited_by)
-        self._outcomes[_outcome(decision)] += 1
+        outcome = _outcome(decision)
+        self._outcomes[outcome] += 1
+        changed = self._changes.get(scaler.key)
+        if changed is None or changed.labels != labels:
+            changed = self._changes[scaler.key] = changes.Changes(labels)
+        changed.pooled = bool(policy.warm_pool.max)
+        if outcome in ("up", "down"):
+            changed.add(outcome, reason=decision.reason, at=decision.at)
+
+    def used(self, scaler: Scaler, census: Census, account: Account, *, now: float) -> None:
+        """Count until *now* in *scaler*'s *account*, and show it with what the pods hold and wait for from now on."""
+        account.look(census.holdings, self.prices, now=now)
+        self._usages[scaler.key] = usage.Usage(standings.labels(scaler.key, scaler), census, account)
+
+    def started(self, scaler: Scaler, start: Start) -> None:
+        """Count one start of a pod of *scaler*."""
+        known = self._starts.get(scaler.key)
+        labels = standings.labels(scaler.key, scaler)
+        if known is None or known.labels != labels:
+            known = self._starts[scaler.key] = starts.Starts(labels)
+        known.add(start)
+
+    def answered(self, key: Key, scaler: Scaler | None, said: Sequence[Condition]) -> None:
+        """Show *said* as the conditions of *key*, decided on or not; *scaler* is None where the object makes no sense."""
+        self._answers[key] = answers.lines(standings.labels(key, scaler), said)
+
+    def undecided(self, key: Key) -> None:
+        """End the series of what was decided and seen of *key*: nobody decides on it now. Its conditions say why."""
+        self._standings.pop(key, None)
+        self._usages.pop(key, None)
 
     def forget(self, key: Key) -> None:
-        """End the series of *key*: it is gone, or not ours to decide on."""
-        self._standings.pop(key, None)
+        """End all series of *key*: it is gone."""
+        self.undecided(key)
+        self._starts.pop(key, None)
+        self._changes.pop(key, None)
+        self._answers.pop(key, None)
 
     def ticked(self, *, late_s: float) -> None:
         """Count one tick that begins *late_s* after it was due."""
@@ -86,15 +138,22 @@ class Telemetry:
         """Count one request that set replicas; *result* is ``ok``, ``conflict`` or what the API server said, in a word."""
         self.scale_requests.labels(result).inc()
 
-    def promoted(self, pods: int) -> None:
-        """Count *pods* that were warm and get requests now."""
-        self.promotions.inc(pods)
+    def promoted(self, key: Key, pods: int) -> None:
+        """Count *pods* of *key* that were warm and get requests now, as was decided."""
+        if (changed := self._changes.get(key)) is not None:
+            changed.promotions += pods
 
     def leading(self, *, leads: bool) -> None:
-        """Say whether this replica decides. Who does not shows no scaler's series: they would be yesterday's."""
+        """Say whether this replica decides. Who does not shows no scaler's series, which would be yesterday's, and no prices."""
         self.leader.set(leads)
+        self._leads = leads
         if not leads:
-            self._standings.clear()
+            for series in (self._standings, self._usages, self._starts, self._changes, self._answers):
+                series.clear()
+
+    def asked(self, request: Answered) -> None:
+        """Count one request to the API server."""
+        self._api_requests.answered(request)
 
     def watching(self, resource: str, health: Health) -> None:
         """Show *health* as that of the watch of *resource*."""
@@ -102,8 +161,16 @@ class Telemetry:
 
     def render(self) -> bytes:
         """Return everything in the text format. Safe in a thread: with thousands of scalers it takes a tenth of a second."""
-        of_scalers = list(self._standings.values())  # in one step: the loop goes on deciding meanwhile
-        return generate_latest(self.registry) + standings.page(of_scalers, now=self.clock())
+        # Each in one step: the loop goes on deciding meanwhile.
+        parts = (
+            generate_latest(self.registry),
+            standings.page(list(self._standings.values()), now=self.clock()),
+            answers.page(list(self._answers.values())),
+            starts.page(list(self._starts.values())),
+            changes.page(list(self._changes.values())),
+            usage.page(list(self._usages.values()), self.prices if self._leads else None),
+        )
+        return b"".join(parts)
 
 
 def _outcome(decision: Decision) -> str:

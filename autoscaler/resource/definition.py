@@ -32,6 +32,9 @@ COLUMNS = (
     ("Warm", "integer", ".status.warmReplicas", True),
     ("Start-up", "number", ".status.startup.p90Seconds", True),
     ("Metric age", "integer", ".status.metricAgeSeconds", True),
+    ("GPUs", "integer", ".status.gpus", True),
+    ("GPU-h today", "number", ".status.gpuHoursToday", True),
+    ("Cost today", "string", ".status.costToday", True),
 )
 
 _HEADER = "# Made by `python -m autoscaler.resource.definition` from autoscaler/resource: change it there.\n"

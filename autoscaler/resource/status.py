@@ -189,6 +189,14 @@ class Status(Part):
     """When the target's replicas were set last."""
     metric_age_seconds: int | None = None
     """How old the oldest sample in the decision was."""
+    gpus: int | None = None
+    """The GPUs that its pods hold, those included that start or terminate."""
+    today: Annotated[str, pydantic.Field(json_schema_extra={"format": "date"})] | None = None
+    """The day of `gpuHoursToday` and `costToday`, from midnight to midnight UTC."""
+    gpu_hours_today: float | None = None
+    """The GPU-hours held on that day, as far as a controller looked."""
+    cost_today: str | None = None
+    """What they cost, such as ``31.20 USD``; ``>31.20 USD`` where some of them have no price, and nothing where none has."""
     forecast: ForecastStatus | None = None
     """What is expected, and whether it is believed."""
     startup: StartupStatus | None = None

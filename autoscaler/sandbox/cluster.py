@@ -105,6 +105,7 @@ class Cluster:
         labels = {"kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64"}
         if gpus:
             labels |= {f"{scheduling.GPU}.present": "true", f"{scheduling.GPU}.product": product}
+            labels |= {"karpenter.sh/capacity-type": "on-demand"}
         since = timestamp(self.verbs.clock())
         ready = {"type": "Ready", "status": "True", "reason": "KubeletReady", "lastTransitionTime": since}
         addresses = [{"type": "InternalIP", "address": address}, {"type": "Hostname", "address": name}]

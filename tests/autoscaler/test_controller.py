@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from autoscaler.anticipate.anticipation import Anticipation
+from autoscaler.cost.hardware import Capacity, Hardware
+from autoscaler.cost.prices import Prices
 from autoscaler.decision.startup import Sample
 from autoscaler.resource.scaler import Key
 from forecasting.forecast import Spec
@@ -333,6 +335,62 @@ async def test_a_learned_start_up_outlives_the_leader_though_nothing_else_has_ch
     await here.steered(30.0)
 
     assert here.status()["startup"]["samples"] == 1
+
+
+async def test_what_the_gpus_cost_today_goes_on_whoever_leads_and_no_second_counts_twice() -> None:
+    here = Town()
+    here.telemetry.prices = Prices("EUR", {Hardware("NVIDIA-L4", Capacity.SPOT): 1.0})
+    here.deploy("qwen", 2)
+    here.apply(town.scaler())
+    here.metrics.per_pod = 8.0
+    first, second = (here.controller(tick_s=15.0, status_s=15.0) for _ in range(2))
+
+    for leader in (first, second, first):
+        await here.steered(300.0, leader)
+
+    status = here.status()
+    # 16 GPUs for a quarter of an hour are 4 GPU-hours, less half a minute around each change of leader.
+    assert status["gpus"] == 16
+    assert status["today"] == "1970-01-12"
+    assert 3.6 < status["gpuHoursToday"] <= 4.0
+    assert 3.6 < float(status["costToday"].removesuffix(" EUR")) <= 4.0
+
+
+async def test_a_target_that_cannot_be_looked_at_holds_nothing_that_anybody_counts() -> None:
+    here = Town()
+    here.deploy("qwen", 2)
+    here.apply(town.scaler())
+    here.metrics.per_pod = 8.0
+    leading = asyncio.create_task(here.controller().lead())
+
+    await asyncio.sleep(60.0)
+    before = here.telemetry.render().decode()
+    here.world.delete(f"{town.DEPLOYMENTS}/qwen")
+    await asyncio.sleep(60.0)
+    after = here.telemetry.render().decode()
+    leading.cancel()
+    await asyncio.gather(leading, return_exceptions=True)
+
+    assert 'leadtime_gpus{namespace="llm",scaler="qwen",target="Deployment/qwen",state="serving"' in before
+    assert 'leadtime_gpus{namespace="llm"' not in after
+    assert 'type="Ready",reason="TargetNotFound"} 0' in after
+
+
+async def test_each_start_that_is_learned_counts_once() -> None:
+    here = Town()
+    here.deploy("qwen", 2)
+    here.apply(town.scaler())
+    here.metrics.per_pod = 8.0
+    start = Sample(uid="qwen-7", created_at=town.EPOCH, ready_at=town.EPOCH + 90.0)
+    for at_s in (20.0, 30.0):  # told twice, as after a watch that began anew
+        asyncio.get_running_loop().call_later(at_s, here.pods.started.append, start)
+
+    await here.steered(60.0)
+
+    counted = [line for line in here.telemetry.render().decode().splitlines() if "startup_duration_seconds_count" in line]
+    assert counted == [
+        'leadtime_startup_duration_seconds_count{namespace="llm",scaler="qwen",target="Deployment/qwen",phase="total"} 1'
+    ]
 
 
 async def test_who_has_lost_the_lease_writes_nothing() -> None:

@@ -15,6 +15,7 @@ from autoscaler.anticipate.anticipation import Anticipation
 from autoscaler.cluster.answers import Answer
 from autoscaler.cluster.memories import Memories
 from autoscaler.controller import Controller
+from autoscaler.cost.hardware import Capacity, Hardware
 from autoscaler.decision.startup import Sample
 from autoscaler.errors import TargetError
 from autoscaler.report.telemetry import Telemetry
@@ -99,7 +100,7 @@ class _Targets:
 
 @dataclass
 class _Pods:
-    """As many ready pods as there are replicas, since an hour."""
+    """As many ready pods as there are replicas, since an hour, with eight GPUs each."""
 
     town: "Town"
     started: list[Sample] = field(default_factory=list)  # since they were asked for
@@ -109,6 +110,9 @@ class _Pods:
         replicas = self.town.replicas(name)
         return [_pod(namespace, f"{name}-{number}") for number in range(replicas)]
 
+    def leaving(self, namespace: str, selector: str) -> list[PodSeen]:
+        return []
+
     def starts(self, namespace: str, selector: str) -> list[Sample]:
         found = self.started.copy()
         self.started.clear()
@@ -117,7 +121,18 @@ class _Pods:
 
 def _pod(namespace: str, name: str) -> PodSeen:
     since = EPOCH - 3600.0
-    return PodSeen(namespace=namespace, name=name, uid=name, labels={}, created_at=since, ready_at=since, running=True, ready=True)
+    return PodSeen(
+        namespace=namespace,
+        name=name,
+        uid=name,
+        labels={},
+        node="gpu-1",
+        gpus=8,
+        created_at=since,
+        ready_at=since,
+        running=True,
+        ready=True,
+    )
 
 
 @dataclass
@@ -159,6 +174,10 @@ class _Hpas:
 
 class _Nodes:
     shared: frozenset[str] = frozenset()
+    version = 0
+
+    def hardware(self, name: str) -> Hardware:
+        return Hardware("NVIDIA-L4", Capacity.SPOT)
 
 
 class Town:

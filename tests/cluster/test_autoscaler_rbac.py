@@ -160,10 +160,9 @@ def _restless(*targets: scaled.Scaled) -> Iterator[None]:
 
 def _read_as_a_stranger(plane: controlplane.ControlPlane, world: steering.World) -> None:
     """Read the controller's metrics as somebody who may: it costs a TokenReview and a SubjectAccessReview."""
-    command = world.replicas[0].process.command
-    port = next(word.partition("=")[2] for word in command if word.startswith("--port="))
     token = plane.service_account_token(stack.NAMESPACE, steering.NAME)
-    request = urllib.request.Request(f"https://127.0.0.1:{port}/metrics", headers={"Authorization": f"Bearer {token}"})
+    url = f"https://127.0.0.1:{world.replicas[0].port}/metrics"
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
     tls: ssl.SSLContext = stack.unverified()
     with contextlib.suppress(urllib.error.HTTPError):  # its own account may not
         urllib.request.urlopen(request, timeout=10, context=tls).close()

@@ -104,6 +104,10 @@ def test_kubectl_shows_the_columns(cluster: access.Cluster, namespace: str) -> N
         "forecast": {"summary": "4.2 in 75 s"},
         "startup": {"p50Seconds": 41.5, "p90Seconds": 58.5, "p99Seconds": 70, "samples": 12},
         "metricAgeSeconds": 7,
+        "gpus": 6,
+        "today": "2026-11-23",
+        "gpuHoursToday": 41.25,
+        "costToday": "102.30 USD",
     }
 
     cluster.kubectl(
@@ -117,14 +121,26 @@ def test_kubectl_shows_the_columns(cluster: access.Cluster, namespace: str) -> N
     assert narrow[0].split() == ["NAME", "TARGET", "SIGNALS", "CURRENT", "DESIRED", "READY", "MIN", "MAX", "REASON", "AGE"]
     shown = [cell.strip() for cell in narrow[1].split("  ") if cell.strip()]
     assert shown[:-1] == ["qwen", "vllm-qwen", "gpu 71/70 · queue 12/10", "3", "4", "3", "0", "8", "Demand"]
-    assert [cell.strip() for cell in wide[0].split("  ") if cell.strip()][-5:] == [
+    assert [cell.strip() for cell in wide[0].split("  ") if cell.strip()][-8:] == [
         "MODE",
         "FORECAST",
         "WARM",
         "START-UP",
         "METRIC AGE",
+        "GPUS",
+        "GPU-H TODAY",
+        "COST TODAY",
     ]
-    assert [cell.strip() for cell in wide[1].split("  ") if cell.strip()][-5:] == ["Recommend", "4.2 in 75 s", "1", "58.5", "7"]
+    assert [cell.strip() for cell in wide[1].split("  ") if cell.strip()][-8:] == [
+        "Recommend",
+        "4.2 in 75 s",
+        "1",
+        "58.5",
+        "7",
+        "6",
+        "41.25",
+        "102.30 USD",
+    ]
     # Of a write to /status the wish is left alone, and no field is pruned.
     assert stored["status"] == status
     assert stored["spec"]["maxReplicas"] == 8

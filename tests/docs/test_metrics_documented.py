@@ -2,15 +2,19 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from adapter.kube.client import Answered
 from adapter.kube.watch import Health
+from autoscaler.cost.account import Account
+from autoscaler.report import conditions
 from autoscaler.report.telemetry import Telemetry
 from tests.autoscaler.report import histories
-from tests.autoscaler.report.objects import OFFERED, OUTLOOK, SCALER, STARTUP
+from tests.autoscaler.report.objects import CENSUS, HELD, OFFERED, OUTLOOK, POOL, PRICES, START, STARTUP
 
 PAGE = Path("docs/metrics.md").read_text(encoding="utf-8")
 SCALER_LABELS = {"namespace", "scaler", "target"}
@@ -24,10 +28,17 @@ def documented() -> dict[str, tuple[str, set[str]]]:
 
 def exposed() -> Iterator[Metric]:
     """Yield the families of a page on which everything has happened once; when a counter began is the library's own affair."""
-    telemetry = Telemetry()
+    telemetry = Telemetry(prices=PRICES)
+    telemetry.leading(leads=True)
     held = histories.held_by_the_cool_down()
-    telemetry.decided(SCALER, held.observation, held.decision, STARTUP, offered=OFFERED, outlook=OUTLOOK)
+    for decision in (replace(held.decision, replicas=held.decision.replicas + 1, act=True), held.decision):
+        telemetry.decided(HELD, held.observation, decision, STARTUP, offered=OFFERED, outlook=OUTLOOK, pool=POOL)
+    telemetry.used(HELD, CENSUS, Account(), now=histories.START)
+    telemetry.started(HELD, START)
+    answers = conditions.decided(held.policy, held.observation, held.decision, held.after)
+    telemetry.answered(HELD.key, HELD, answers)
     telemetry.scaled("ok")
+    telemetry.asked(Answered("GET", "/api/v1/pods", watch=False, status=200, took_s=0.01))
     health = Health()
     health.last_event_at = histories.START
     telemetry.watching("pods", health)

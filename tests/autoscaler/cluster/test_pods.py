@@ -169,6 +169,58 @@ def test_terminating_and_ended_pods_are_gone(fed: Fed) -> None:
     assert [pod.name for pod in fed.pods.select("shop", "app=web")] == ["web-2"]
 
 
+def test_who_was_asked_to_terminate_can_be_asked_for_until_it_is_gone(fed: Fed) -> None:
+    def leaving(text: str, namespace: str = "shop") -> list[str]:
+        return sorted(pod.name for pod in fed.pods.leaving(namespace, text))
+
+    fed.put(ready("web-0", labels={"app": "web", "tier": "gpu"}))
+    fed.put(ready("web-1", labels={"app": "web", "tier": "gpu"}))
+    assert leaving("app=web") == []
+
+    fed.put(ready("web-0", labels={"app": "web", "tier": "gpu"}, deletionTimestamp=stamp(50)))
+    fed.put(loading("web-2", labels={"app": "web"}, deletionTimestamp=stamp(50)))  # it was on its way out when we came
+
+    assert [leaving(text) for text in ("app=web", "app=web,tier=gpu", "tier", "tier!=gpu", "app=db", "")] == [
+        ["web-0", "web-2"],
+        ["web-0"],
+        ["web-0"],
+        ["web-2"],
+        [],
+        [],
+    ]
+    assert leaving("app=web", "elsewhere") == []
+    assert fed.pods.get("shop", "web-0") is None
+    assert [pod.name for pod in fed.pods.select("shop", "app")] == ["web-1"]
+    assert fed.pods._starting == set()
+
+    fed.put(ready("web-0", labels={"app": "web", "tier": "cpu"}, deletionTimestamp=stamp(50)))
+    assert [leaving(text) for text in ("tier=gpu", "tier=cpu")] == [[], ["web-0"]]
+    for name in ("web-0", "web-2"):
+        fed.remove(ready(name, labels={"app": "web"}))
+    assert leaving("app=web") == []
+    assert fed.pods._leaving._found == {}
+
+
+def test_a_pod_that_ends_while_it_terminates_is_gone_with_its_gpus(fed: Fed) -> None:
+    fed.put(ready(labels={"app": "web"}, deletionTimestamp=stamp(50)))
+    ended = ready(labels={"app": "web"}, deletionTimestamp=stamp(50))
+    ended["status"]["phase"] = "Succeeded"
+
+    fed.put(ended)
+
+    assert fed.pods.leaving("shop", "app=web") == []
+
+
+def test_a_pod_that_terminates_is_told_of_once_as_one_that_is_gone(fed: Fed) -> None:
+    fed.put(ready(labels={"app": "web"}))
+    fed.changes.clear()
+
+    fed.put(ready(labels={"app": "web"}, deletionTimestamp=stamp(50)))
+    fed.remove(ready(labels={"app": "web"}))
+
+    assert fed.changes == ["web-0"]
+
+
 def test_what_a_relist_no_longer_has_is_gone_and_the_same_again_is_no_change(fed: Fed) -> None:
     fed.replace(document("a", labels={"app": "web"}), document("b", labels={"app": "web"}))
     fed.changes.clear()
@@ -229,24 +281,30 @@ def test_a_start_that_nobody_asked_for_is_forgotten_with_its_pod(fed: Fed) -> No
 
 
 labels = st.fixed_dictionaries({}, optional={"app": st.sampled_from(["web", "db"]), "tier": st.sampled_from(["gpu", "cpu"])})
-events = st.lists(st.tuples(st.sampled_from(["put", "remove"]), st.sampled_from(["a", "b", "c"]), labels), max_size=30)
+events = st.lists(st.tuples(st.sampled_from(["put", "end", "remove"]), st.sampled_from(["a", "b", "c"]), labels), max_size=30)
 SELECTORS = ("app=web", "app=db,tier=gpu", "tier!=gpu", "app in (web,db),tier=cpu", "app")
 
 
 @given(events, st.sampled_from(SELECTORS))
 def test_the_index_finds_what_a_search_of_all_pods_finds(drawn: list[tuple[str, str, dict[str, str]]], text: str) -> None:
-    fed, plain = Fed(), dict[str, dict[str, str]]()
+    fed, plain, ending = Fed(), dict[str, dict[str, str]](), dict[str, dict[str, str]]()
     fed.pods.select("shop", text)  # the index is there from the start, or is made at the end
     for action, name, given_labels in drawn:
-        if action == "put":
+        if action == "put" and name not in ending:  # nobody takes back that a pod is to terminate
             fed.put(document(name, labels=given_labels))
             plain[name] = given_labels
-        else:
+        elif action == "end":
+            fed.put(document(name, labels=given_labels, deletionTimestamp=stamp(50)))
+            plain.pop(name, None)
+            ending[name] = given_labels
+        elif action == "remove":
             fed.remove(document(name, labels=given_labels))
             plain.pop(name, None)
+            ending.pop(name, None)
 
     wanted = selector.parse(text)
     assert {pod.name for pod in fed.pods.select("shop", text)} == {name for name, each in plain.items() if wanted.matches(each)}
+    assert {pod.name for pod in fed.pods.leaving("shop", text)} == {name for name, each in ending.items() if wanted.matches(each)}
     late = f"{text},app"
     both = selector.parse(late)
     assert {pod.name for pod in fed.pods.select("shop", late)} == {name for name, each in plain.items() if both.matches(each)}

@@ -1,5 +1,6 @@
 """The status of a scaler."""
 
+import datetime as dt
 import json
 from dataclasses import replace
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autoscaler.cost.account import Today
 from autoscaler.outlook import Outlook
 from autoscaler.report import conditions, narrate, status
 from autoscaler.resource import definition
@@ -78,7 +80,22 @@ def test_a_status_says_what_is_there_what_is_wanted_and_why() -> None:
             "phases": [{"name": "Loaded", "p50Seconds": 30.0, "p90Seconds": 41.3}],
         },
         "pool": {"mechanism": "Label", "why": "the Service selects the label", "warm": 0},
+        "gpus": None,
+        "today": None,
+        "gpuHoursToday": None,
+        "costToday": None,
     }
+
+
+def test_the_gpus_and_what_they_cost_today_are_figures_and_no_news() -> None:
+    record = histories.held_by_the_cool_down()
+    before = document(record)
+
+    told = document(record, before, gpus=6, today=Today(day=dt.date(2027, 1, 15), gpu_hours=41.2549, cost=102.305, currency="USD"))
+
+    figures = {name: told[name] for name in ("gpus", "today", "gpuHoursToday", "costToday")}
+    assert figures == {"gpus": 6, "today": "2027-01-15", "gpuHoursToday": 41.25, "costToday": "102.31 USD"}
+    assert not status.changed(before, told)
 
 
 def test_a_forecast_is_told_with_its_number_and_its_gate() -> None:

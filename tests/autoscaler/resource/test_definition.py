@@ -69,7 +69,7 @@ def test_the_columns_are_there_and_in_their_order() -> None:
     narrow = [column["name"].upper() for column in columns if not column.get("priority")]
     wide = [column["name"].upper() for column in columns if column.get("priority")]
     assert narrow == ["TARGET", "SIGNALS", "CURRENT", "DESIRED", "READY", "MIN", "MAX", "REASON", "AGE"]
-    assert wide == ["MODE", "FORECAST", "WARM", "START-UP", "METRIC AGE"]
+    assert wide == ["MODE", "FORECAST", "WARM", "START-UP", "METRIC AGE", "GPUS", "GPU-H TODAY", "COST TODAY"]
 
 
 @pytest.mark.parametrize("column", VERSION["additionalPrinterColumns"], ids=lambda column: column["name"])

@@ -7,8 +7,10 @@ from typing import Any, cast
 from autoscaler import steering
 from autoscaler.actuate import Plan
 from autoscaler.cluster.answers import Answer
+from autoscaler.cost.hardware import NOT_TOLD
 from autoscaler.decision.model import Memory
 from autoscaler.decision.startup import Sample
+from autoscaler.report.telemetry import Telemetry
 from autoscaler.resource.scaler import ROUTED, Mechanism, Scaler
 from autoscaler.seen import PodSeen, Pool, TargetSeen
 from autoscaler.simulation.foresight import Foresight
@@ -27,11 +29,11 @@ class Steered:
         self.starts: list[Sample] = []
         self.known: set[str] | None = None
         view = SimpleNamespace(
-            pods=SimpleNamespace(select=lambda *_: self.pods(), starts=lambda *_: self.take_starts()),
+            pods=SimpleNamespace(select=lambda *_: self.pods(), starts=lambda *_: self.take_starts(), leaving=lambda *_: []),
             services=SimpleNamespace(pool=lambda _: Pool(mechanism=Mechanism.LABEL, why="")),
             metrics=SimpleNamespace(answer=lambda _, query: self.answer(query.metric)),
             hpas=SimpleNamespace(standing=lambda *_: None),
-            nodes=SimpleNamespace(shared=frozenset()),
+            nodes=SimpleNamespace(shared=frozenset(), version=0, hardware=lambda _name: NOT_TOLD),
         )
         anticipation = None
         if foresight is not None:
@@ -49,7 +51,7 @@ class Steered:
             view=cast("Any", view),
             memories=cast("Any", SimpleNamespace(put=lambda *_: None)),
             reporting=cast("Any", SimpleNamespace(decided=lambda *_: None)),
-            telemetry=cast("Any", None),
+            telemetry=Telemetry(),
             fence=lambda: True,
             anticipation=cast("Any", anticipation),
             clock=lambda: self.now,

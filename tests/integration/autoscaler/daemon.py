@@ -20,6 +20,8 @@ READ_S = 0.2
 #: What forecasts take for a minute, and for a day.
 BUCKET_S = 1
 DAY_S = 600
+#: What the sandbox's GPUs cost; a second of one is a cent.
+PRICES = "currency: EUR\nprices: { NVIDIA-H100-80GB-HBM3: 36 }\n"
 #: How long it stays reachable after SIGTERM.
 DRAIN_S = 1.0
 
@@ -41,11 +43,12 @@ class Daemon:
         self.lives += 1
         self._read = 0
         (self.port,) = processes.free_ports(1)
+        self._prices.write_text(PRICES)
         command: list[str | Path] = [
             sys.executable, "-m", "autoscaler.cli.main", "autoscaler", f"--kubeconfig={self.kubeconfig}",
             f"--namespace={NAMESPACE}", f"--identity={IDENTITY}", "--address=127.0.0.1", f"--port={self.port}",
             f"--period={PERIOD_S:g}", f"--read-period={READ_S:g}", f"--drain-seconds={DRAIN_S:g}", f"--record={self._record}",
-            f"--state-dir={self.folder}", f"--bucket-seconds={BUCKET_S}", f"--day-seconds={DAY_S}",
+            f"--prices={self._prices}", f"--state-dir={self.folder}", f"--bucket-seconds={BUCKET_S}", f"--day-seconds={DAY_S}",
         ]  # fmt: skip
         self.process = processes.start(f"life-{self.lives}", command, folder=self.folder)
         url = f"https://127.0.0.1:{self.port}/readyz"
@@ -101,6 +104,10 @@ class Daemon:
     def said(self, event: str) -> Iterator[dict[str, Any]]:
         """Yield the log's entries of an *event*."""
         return (entry for entry in map(json.loads, self.lines()) if entry["event"] == event)
+
+    @property
+    def _prices(self) -> Path:
+        return self.folder / "prices.yaml"
 
     @property
     def _record(self) -> Path:

@@ -10,7 +10,7 @@ import pytest
 from kubernetes.aio.config import incluster_config, kube_config
 
 from adapter.errors import ApiServerError, ConfigError
-from adapter.kube.client import Kube
+from adapter.kube.client import Answered, Kube
 from tests.adapter import pki
 from tests.integration.kube.fake_apiserver import FakeApiServer
 from tests.integration.kube.waiting import eventually
@@ -68,6 +68,31 @@ async def test_nobody_listening_has_status_0(kube: Kube, server: FakeApiServer) 
         await kube.request("GET", PODS)
 
     assert caught.value.status == 0
+
+
+async def test_whoever_counts_is_told_of_every_request_with_its_answer(kube: Kube, server: FakeApiServer) -> None:
+    told: list[Answered] = []
+    kube.on_answer = told.append
+    server.put(PODS, POD)
+
+    await kube.request("GET", PODS)
+    server.refusals = [(403, "no")]
+    with pytest.raises(ApiServerError):
+        await kube.request("GET", "/api/v1/nodes")
+    lines = kube.stream(PODS, query=WATCH)
+    await anext(lines)
+    await lines.aclose()
+    await server._runner.cleanup()
+    with pytest.raises(ApiServerError):
+        await kube.request("PATCH", PODS, body={})
+
+    assert [(each.method, each.path, each.watch, each.status) for each in told] == [
+        ("GET", PODS, False, 200),
+        ("GET", "/api/v1/nodes", False, 403),
+        ("GET", PODS, True, 200),
+        ("PATCH", PODS, False, 0),
+    ]
+    assert all(0.0 < each.took_s < 5.0 for each in told)
 
 
 WATCH = {"watch": "true", "resourceVersion": "0", "timeoutSeconds": "30"}
