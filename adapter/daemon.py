@@ -5,9 +5,6 @@ Every part is a task of one group. A part that fails is logged and started again
 
 import asyncio
 import contextlib
-import ctypes
-import gc
-import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -36,17 +33,6 @@ log = structlog.get_logger("adapter")
 
 _CONFIG_POLL_S = 1.0
 _LAG_POLL_S = 1.0
-
-# Full garbage collections are this many times rarer than as shipped (every tenth middle one): each holds up every read for 100 ms
-# when 50,000 label sets live, and what a collection from a source leaves behind is freed by counting references.
-_FULL_COLLECTION_EVERY = 10_000
-# A thread that applies rules lets the event loop have its turn after this long. Each call into a socket gives the turn away, so
-# with the 5 ms as shipped a loop that serves ten sockets would wait for 50.
-_SWITCH_S = 0.0005
-# A source's answer has megabytes. Blocks from this size on go back to the system when they are freed: left to itself glibc keeps
-# them from the first one on, which at 100,000 series is 50 MiB. The number of the option is M_MMAP_THRESHOLD in malloc.h.
-_LARGE_BLOCK_BYTES = 256 * 1024
-_MMAP_THRESHOLD = -3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,18 +73,6 @@ def main(options: Options) -> int:
             log.error("configuration refused", file=error.file, problem=str(problem))
         return 2
     return 0
-
-
-def spare_reads() -> None:
-    """Set the interpreter up for a process that answers from a large heap which lives on; call it at the end of start-up."""
-    young, middle, _ = gc.get_threshold()
-    gc.set_threshold(young, middle, _FULL_COLLECTION_EVERY)
-    sys.setswitchinterval(_SWITCH_S)
-    with contextlib.suppress(OSError, AttributeError):  # another C library than glibc
-        ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, _LARGE_BLOCK_BYTES)
-    # What start-up made lives as long as the process: the garbage collector need not look at it again.
-    gc.collect()
-    gc.freeze()
 
 
 async def _run(options: Options) -> None:
@@ -161,7 +135,7 @@ class _Daemon:
                 self._start("serving certificate", self._certificate()),
                 self._start("event loop lag", self._lag),
             ]
-            spare_reads()
+            running.spare_reads()
             async with serving.serve(
                 self.app.handle,
                 host=options.address,

@@ -20,7 +20,7 @@ import structlog
 from adapter import running
 from adapter.errors import ApiServerError
 from adapter.kube.client import Kube
-from autoscaler.anticipate.anticipation import Anticipation
+from autoscaler.anticipate.ondemand import Forecasts
 from autoscaler.cluster import scale
 from autoscaler.cluster.memories import Memories, entry_name
 from autoscaler.cluster.view import View
@@ -90,7 +90,7 @@ class Controller:
         fence: Callable[[], bool],
         pace: Pace,
         recorder: Recorder | None = None,
-        anticipation: Anticipation | None = None,
+        anticipation: Forecasts | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._view = view

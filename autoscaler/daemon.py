@@ -11,30 +11,31 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 from prometheus_client import ProcessCollector
 
 from adapter import certificates, errors, running, serving
 from adapter.api import authn, authz
-from adapter.daemon import spare_reads
 from adapter.kube import reviews
 from adapter.kube.client import Kube
 from adapter.sources.credentials import Auth, Tls
 from autoscaler import endpoint
-from autoscaler.anticipate.anticipation import Anticipation
-from autoscaler.anticipate.refits import Refits
+from autoscaler.anticipate.ondemand import Forecasts, OnDemand
 from autoscaler.cluster.memories import Memories
 from autoscaler.cluster.view import View
 from autoscaler.controller import Controller
 from autoscaler.cost import prices
-from autoscaler.history import PrometheusHistory
 from autoscaler.leadership import Leadership
-from autoscaler.refit import Refitter
 from autoscaler.report.record import Recorder
 from autoscaler.report.telemetry import Telemetry
 from autoscaler.settings import Foresight, Options
-from forecasting.forecast import Spec
+
+if TYPE_CHECKING:
+    from autoscaler.anticipate.anticipation import Anticipation
+    from autoscaler.history import PrometheusHistory
+    from autoscaler.refit import Refitter
 
 log = structlog.get_logger("autoscaler")
 
@@ -85,17 +86,8 @@ class _Daemon:
         self.recorder = Recorder(options.record) if options.record is not None else None
         self.leadership = Leadership(kube, options.namespace, LEASE, options.identity)
         self.history = _history(options.foresight)
-        spec = Spec(step_s=options.foresight.step_s, day_s=options.foresight.day_s)
-        self.refitter = Refitter() if options.foresight.refit_hours else None
-        self.anticipation = Anticipation(
-            spec=spec,
-            history=self.history,
-            folder=options.foresight.state_dir,
-            telemetry=self.telemetry,
-            refits=Refits(spec, self.refitter, every_s=3600.0 * options.foresight.refit_hours, clock=time.time)
-            if self.refitter is not None
-            else None,
-        )
+        self.refitter = _refitter(options.foresight)
+        self.anticipation = OnDemand(self._forecasts, kept=options.foresight.state_file)
         self.controller = Controller(
             kube=kube,
             view=self.view,
@@ -137,7 +129,7 @@ class _Daemon:
             ]
             if options.prices is not None:
                 tasks.append(self._start(group, "watch prices", partial(watch_prices, options.prices, self.telemetry)))
-            spare_reads()
+            running.spare_reads()
             async with serving.serve(
                 self.endpoint.handle,
                 host=options.address,
@@ -166,6 +158,10 @@ class _Daemon:
             await self.controller.lead()
         finally:
             self.telemetry.leading(leads=False)
+
+    async def _forecasts(self) -> Forecasts:
+        make = await asyncio.to_thread(_making)
+        return make(self.options.foresight, history=self.history, refitter=self.refitter, telemetry=self.telemetry)
 
     def _drain(self) -> None:
         self.stopping = True
@@ -203,9 +199,25 @@ class _Daemon:
             self.telemetry.loop_lag.set(max(0.0, time.monotonic() - due))
 
 
-def _history(foresight: Foresight) -> PrometheusHistory | None:
+def _making() -> "Callable[..., Anticipation]":
+    from autoscaler.anticipate import making  # numpy, and all that forecasts
+
+    return making.anticipation
+
+
+def _refitter(foresight: Foresight) -> "Refitter | None":
+    if not foresight.refit_hours:
+        return None
+    from autoscaler.refit import Refitter
+
+    return Refitter()
+
+
+def _history(foresight: Foresight) -> "PrometheusHistory | None":
     if not foresight.history_url:
         return None
+    from autoscaler.history import PrometheusHistory
+
     auth = Auth(bearer_token_file=foresight.history_token_file)
     return PrometheusHistory(foresight.history_url, auth=auth, tls=Tls(ca_file=foresight.history_ca_file))
 

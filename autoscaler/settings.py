@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+STATE_NAME = "forecasts.state"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
@@ -50,6 +52,11 @@ class Foresight:
 
     day_s: int = 86_400
     """Length of a day in seconds, likewise."""
+
+    @property
+    def state_file(self) -> Path | None:
+        """The file in which it is kept."""
+        return self.state_dir / STATE_NAME if self.state_dir is not None else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ import structlog
 from adapter.errors import ApiServerError
 from adapter.kube.client import Kube
 from autoscaler import actuate, observe
-from autoscaler.anticipate.anticipation import Anticipation
+from autoscaler.anticipate.ondemand import Forecasts
 from autoscaler.cluster import deletion, routing, scale
 from autoscaler.cluster.answers import Answer
 from autoscaler.cluster.memories import Memories, StorageError, Stored
@@ -95,7 +95,7 @@ class Steering:
         telemetry: Telemetry,
         fence: Callable[[], bool],
         recorder: Recorder | None = None,
-        anticipation: Anticipation | None = None,
+        anticipation: Forecasts | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._kube = kube
@@ -265,7 +265,7 @@ class Steering:
             gpus_per_group=target.gpus_per_replica if target.grouped else 0,
         )
 
-    def _forecasting(self, scaler: Scaler) -> Anticipation | None:
+    def _forecasting(self, scaler: Scaler) -> Forecasts | None:
         """Return who forecasts *scaler*'s load, if it is to be forecast."""
         if self._anticipation is None:
             return None
@@ -323,7 +323,7 @@ def _as_we_left_it(tracked: Tracked, target: TargetSeen) -> TargetSeen:
     return observe.with_replicas(target, replicas)
 
 
-def _foreseen(forecasting: Anticipation, tracked: Tracked, scaler: Scaler, observation: Observation) -> Observation:
+def _foreseen(forecasting: Forecasts, tracked: Tracked, scaler: Scaler, observation: Observation) -> Observation:
     """Return *observation* with what may come within one lead time, if that can be said."""
     policy = scaler.policy
     votes = tracked.decision.votes if tracked.decision is not None else ()

@@ -25,10 +25,11 @@ if __package__ in {None, ""}:  # run as a file: what stands beside this folder i
 from prometheus_client.parser import text_string_to_metric_families
 from rich.table import Table
 
-from adapter import collect, daemon
+from adapter import collect
 from adapter.api import paths, views
 from adapter.rules import presets
 from adapter.rules.model import Rule
+from adapter.running import spare_reads
 from adapter.sources import exposition
 from adapter.sources.exposition import LabelCache
 from adapter.sources.pages import Reader, Tally
@@ -163,7 +164,7 @@ async def _collecting(url: str, pods: Sequence[exporter.Pod], rounds: int) -> Co
     )
     rules: tuple[Rule, ...] = (*_GPU_RULES, *_ENGINE_RULES)
     collector.reconfigure(collect.Plan((gpus, engines), rules))
-    daemon.spare_reads()
+    spare_reads()
     sources = (gpus, engines)
     for _ in range(2):
         await asyncio.gather(*(collector.collect(source) for source in sources))

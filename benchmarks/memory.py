@@ -14,7 +14,7 @@ import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from adapter import daemon
+from adapter import running
 from adapter.collect import Collector, Plan
 from adapter.rules import presets
 from adapter.sources.prometheus import PrometheusSettings, PrometheusSource
@@ -66,7 +66,7 @@ async def _collect(pods: int, url: str) -> Held:
         inventory.put(Pod(answers.NAMESPACE, name, f"uid-{number}", labels, True, "gpu-1", ip, (("http", 8000),), owner))
     collector = Collector(Telemetry())
     collector.reconfigure(Plan((source,), _RULES))
-    daemon.spare_reads()
+    running.spare_reads()
     for _ in range(_COLLECTIONS):
         await collector.collect(source)
     await source.close()

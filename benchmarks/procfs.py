@@ -19,3 +19,14 @@ def rss_mib(pid: int) -> float:
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) / 1024
     raise ProcessLookupError(f"process {pid} has ended")
+
+
+def threads(pid: int) -> int:
+    """Return how many threads the process has now."""
+    return len(list(Path(f"/proc/{pid}/task").iterdir()))
+
+
+def wakes(pid: int) -> int:
+    """Return how often its threads have gone to sleep of their own accord so far, and so have woken up."""
+    lines = (line for status in Path(f"/proc/{pid}/task").glob("*/status") for line in status.read_text().splitlines())
+    return sum(int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt_switches:"))

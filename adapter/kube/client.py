@@ -19,10 +19,9 @@ from typing import Any, NamedTuple, Self
 import aiohttp
 import msgspec
 import yaml
-from kubernetes.aio.client import api_client, configuration
-from kubernetes.aio.config import config_exception, incluster_config, kube_config
 
 from adapter.errors import ApiServerError, ConfigError, Problem
+from adapter.kube.official import api_client, config_exception, configuration, incluster_config, kube_config
 
 JSON = "application/json"
 

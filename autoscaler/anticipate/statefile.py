@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from autoscaler.resource.scaler import Key
+from autoscaler.settings import STATE_NAME
 from forecasting.errors import StateError
 
 VERSION = 1
@@ -16,7 +17,6 @@ VERSION = 1
 MAX_AGE_S = 7 * 86_400.0
 
 _AHEAD_S = 60.0  # what clocks may differ by
-_NAME = "forecasts.state"
 _MAGIC = b"leadtime forecasts\n"
 _DIGEST_BYTES = 16
 
@@ -48,7 +48,7 @@ class _Header(msgspec.Struct, kw_only=True):
 
 def path(folder: Path) -> Path:
     """Return where the state is kept in *folder*."""
-    return folder / _NAME
+    return folder / STATE_NAME
 
 
 def write(file: Path, *, at: float, rows: Sequence[Row], learned: bytes) -> None:
@@ -56,7 +56,7 @@ def write(file: Path, *, at: float, rows: Sequence[Row], learned: bytes) -> None
     header = msgspec.json.encode(_Header(version=VERSION, at=at, rows=tuple(rows)))
     body = b"".join((len(header).to_bytes(8, "big"), header, learned))
     # In the same folder: only there is a rename atomic.
-    descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{_NAME}.")
+    descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{STATE_NAME}.")
     try:
         with os.fdopen(descriptor, "wb") as out:
             out.write(_MAGIC + hashlib.blake2b(body, digest_size=_DIGEST_BYTES).digest())

@@ -41,7 +41,10 @@ def serve(
         raise typer.BadParameter("a certificate needs its key: give --tls-cert-file and --tls-key-file together")
     if log_format not in {"json", "console"}:
         raise typer.BadParameter(f"{log_format!r} is neither json nor console", param_hint="--log-format")
-    from adapter.daemon import Options, main
+    from adapter import imports
+
+    with imports.without("rich"):  # structlog would load it, for tracebacks that no daemon prints
+        from adapter.daemon import Options, main
 
     raise typer.Exit(
         main(

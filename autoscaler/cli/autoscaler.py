@@ -73,7 +73,10 @@ def steer(
         raise typer.BadParameter(f"{state_dir} is no folder: create it, or mount a volume there", param_hint="--state-dir")
     if log_format not in {"json", "console"}:
         raise typer.BadParameter(f"{log_format!r} is neither json nor console", param_hint="--log-format")
-    from autoscaler.daemon import main
+    from adapter import imports
+
+    with imports.without("rich"):  # structlog would load it, for tracebacks that no daemon prints
+        from autoscaler.daemon import main
     from autoscaler.settings import Foresight, Options, Pace
 
     raise typer.Exit(
