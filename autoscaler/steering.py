@@ -339,8 +339,9 @@ def _foreseen(forecasting: Forecasts, tracked: Tracked, scaler: Scaler, observat
 
 def _schedule(tracked: Tracked, scaler: Scaler, now: float) -> ScheduleState:
     since, until = tracked.schedule_stands
-    if scaler.schedules and not since <= now < until:
-        tracked.schedule, until = schedule.state(scaler.schedules, tracked.zones, now=now)
+    if not since <= now < until:
+        found, until = schedule.state(scaler.schedules, tracked.zones, now=now)
+        tracked.schedule, until = schedule.boosted(found, until, scaler.boost, now=now)
         tracked.schedule_stands = (now, until)
     return tracked.schedule
 

@@ -5,9 +5,11 @@ next minute that there is; where they are put back, a stretch begins at the firs
 that it lasts as long as a clock on the wall says. Lines with a star for the minute or the hour come round in real time.
 """
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta, tzinfo
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Protocol
 
 from cronsim import CronSim
@@ -45,6 +47,24 @@ class Schedule(Protocol):
     @property
     def max_replicas(self) -> int | None:
         """The most while it is in force."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Boost:
+    """A minimum that somebody asked for, once, until a time: it ends by itself, whoever asked and wherever they are by then."""
+
+    min_replicas: int
+    until: float  # Unix seconds
+
+
+def boosted(found: ScheduleState, until: float, boost: Boost | None, *, now: float) -> tuple[ScheduleState, float]:
+    """Return what `state` *found*, standing *until* then, with *boost* at work beside it, and until when that stands."""
+    if boost is None or now >= boost.until:
+        return found, until
+    least = boost.min_replicas if found.min_replicas is None else max(boost.min_replicas, found.min_replicas)
+    end = datetime.fromtimestamp(boost.until, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    raised = dataclasses.replace(found, names=(*found.names, f"boost until {end}"), min_replicas=least)
+    return raised, min(until, boost.until)
 
 
 def state(schedules: Sequence[Schedule], zones: Mapping[str, tzinfo], *, now: float) -> tuple[ScheduleState, float]:

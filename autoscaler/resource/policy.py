@@ -12,7 +12,7 @@ import pydantic
 from adapter import selector, yamltext
 from autoscaler.decision import model
 from autoscaler.errors import InvalidScalerError, Problem
-from autoscaler.resource import checks, metrics, schema
+from autoscaler.resource import boosts, checks, metrics, schema
 from autoscaler.resource.scaler import API_VERSION, KIND, Key, Query, Scaler, Schedule, TargetRef
 
 _Model = TypeVar("_Model", bound=pydantic.BaseModel)
@@ -30,6 +30,7 @@ class _Metadata(pydantic.BaseModel):
     uid: str = ""
     generation: Annotated[int, pydantic.Strict()] = 0
     creationTimestamp: datetime | None = None  # noqa: N815 - as the API server spells it
+    annotations: dict[str, str] | None = None
 
 
 def read(document: Mapping[str, Any], *, known_zone: Callable[[str], bool]) -> Scaler:
@@ -50,6 +51,7 @@ def read(document: Mapping[str, Any], *, known_zone: Callable[[str], bool]) -> S
     signals = {hint.metric: hint for hint in spec.signals}
     found = [_signal(metric, signals.get(_identifier(metric).name)) for metric in spec.metrics]
     created = metadata.creationTimestamp
+    boost, unread = boosts.read(metadata.annotations or {})
     return Scaler(
         key=Key(metadata.namespace, metadata.name),
         uid=metadata.uid,
@@ -59,8 +61,9 @@ def read(document: Mapping[str, Any], *, known_zone: Callable[[str], bool]) -> S
         policy=_policy(spec, tuple(found)),
         queries=tuple(map(_query, spec.metrics)),
         schedules=tuple(Schedule(**dict(schedule)) for schedule in spec.schedules),
+        boost=boost,
         history_query=spec.forecast.history_query or "",
-        notes=tuple(_notes(spec, found)),
+        notes=(*_notes(spec, found), *unread),
     )
 
 

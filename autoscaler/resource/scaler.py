@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from autoscaler.decision.model import Policy, Source
+from autoscaler.decision.schedule import Boost
 
 GROUP = "leadtime.dev"
 VERSION = "v1alpha1"
@@ -84,5 +85,6 @@ class Scaler:
     policy: Policy
     queries: tuple[Query, ...]
     schedules: tuple[Schedule, ...] = ()
+    boost: Boost | None = None
     history_query: str = ""  # the PromQL of the load's past, in replicas' worth; empty: what we have exported of it
     notes: tuple[str, ...] = ()  # what is legal and yet not what the user may have meant
