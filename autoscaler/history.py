@@ -90,13 +90,9 @@ class PrometheusHistory:
         *deadline_s* is for all of a question, from its turn to the last byte. *auth* and *tls* name files, read anew for each
         question; *headers* are sent along, such as ``X-Scope-OrgID``. Raises `ValueError` for what cannot be meant.
         """
-        if not _BASE_URL.fullmatch(url):
-            raise ValueError(
-                f"the URL must be http(s)://host[:port][/prefix], without a user, a password or parameters: {_bare(url)}"
-            )
+        self.url = address(url)
         if not (deadline_s > 0 and math.isfinite(deadline_s)):
             raise ValueError(f"deadline_s {deadline_s:g} must be longer than zero")
-        self.url = url.rstrip("/")
         self._deadline_s = deadline_s
         self._credentials = Credentials(self.url, auth or Auth(), tls or Tls(), headers=headers)
         self._turns = asyncio.Semaphore(concurrency)
@@ -170,6 +166,13 @@ def _slots(start_s: int, end_s: int, step_s: int) -> tuple[int, int]:
 def _too_many(labels: Sequence[tuple[tuple[str, str], ...]]) -> str:
     names = ["{" + ", ".join(f'{name}="{value}"' for name, value in each) + "}" for each in labels[:_NAMED]]
     return f"the query gives more than one series, such as {' and '.join(names)}: make one of them, as with sum(...)"
+
+
+def address(url: str) -> str:
+    """Return *url* without a slash at its end. Raise `ValueError` for what is no address of a Prometheus."""
+    if not _BASE_URL.fullmatch(url):
+        raise ValueError(f"the URL must be http(s)://host[:port][/prefix], without a user, a password or parameters: {_bare(url)}")
+    return url.rstrip("/")
 
 
 def _bare(url: str) -> str:

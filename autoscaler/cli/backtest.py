@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from autoscaler.cli import loads, times
+from autoscaler.cli import loads, terminal, times
 
 if TYPE_CHECKING:
     from autoscaler.resource.scaler import Scaler
@@ -147,10 +147,10 @@ def backtest(
 
             backtest_picture.draw(told, file=png)
     except asking.HistoryError as error:
-        print(f"error: {error}", file=sys.stderr)
+        terminal.complain(f"error: {error}")
         raise typer.Exit(1 if error.passing else 2) from error
     except (AutoscalerError, InputError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        terminal.complain(f"error: {error}")
         raise typer.Exit(2) from error
     if json:
         print(backtest_words.json(told))

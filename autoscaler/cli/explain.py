@@ -1,14 +1,12 @@
 """`leadtime explain`: why a value is what it is, or missing, in words for people and as JSON for programs."""
 
-import asyncio
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
 
 import typer
 
-from autoscaler.cli import times
+from autoscaler.cli import names, reach, terminal, times
 
 if TYPE_CHECKING:
     from autoscaler.decision.model import Record
@@ -28,14 +26,19 @@ def metric(
         str, typer.Argument(help="What it describes: pods, pods/NAME, deployments.apps/NAME, RESOURCE.GROUP/NAME, or namespace.")
     ] = "pods",
     namespace: Annotated[
-        str, typer.Option("--namespace", "-n", help="The namespace; '' for an object that has none, such as nodes/NAME.")
-    ] = "default",
+        str | None,
+        typer.Option(
+            "--namespace",
+            "-n",
+            help="The namespace, your context's by default; '' for an object that has none, such as nodes/NAME.",
+        ),
+    ] = None,
     selector: Annotated[str, typer.Option("--selector", "-l", help="Label selector, for pods.")] = "",
     metric_selector: Annotated[str, typer.Option(help="Selector on the metric's own labels.")] = "",
     external: Annotated[bool, typer.Option("--external", help="It is an external metric.")] = False,
     output: Annotated[str, typer.Option("--output", "-o", help="text or json.")] = "text",
-    kubeconfig: Annotated[Path | None, typer.Option(help="A kubeconfig; yours by default.")] = None,
-    kube_context: Annotated[str | None, typer.Option("--context", help="The kubeconfig's context.")] = None,
+    kubeconfig: reach.Kubeconfig = None,
+    kube_context: reach.Context = None,
 ) -> None:
     """Explain a metric: its value for each object, its age, its rule and source, or why there is none.
 
@@ -43,25 +46,26 @@ def metric(
     """
     if output not in {"text", "json"}:
         raise typer.BadParameter(f"{output!r} is neither text nor json", param_hint="--output")
-    path = _path(name, target, namespace, external=external)
+    where = reach.own_namespace(kubeconfig, kube_context) if namespace is None else namespace
+    path = _path(name, target, where, external=external)
     query = {"explain": "true", "labelSelector": selector, "metricLabelSelector": metric_selector}
     if external:
         query = {"explain": "true", "labelSelector": metric_selector}
-    body = asyncio.run(_get(path, {key: value for key, value in query.items() if value}, kubeconfig, kube_context))
-    import msgspec
-
-    told = msgspec.json.decode(body)
+    told = _get(path, {key: value for key, value in query.items() if value}, kubeconfig, kube_context)
     if "hpa" not in told:
-        print(f"error: {path} is served, but not by leadtime: what answers there explains nothing", file=sys.stderr)
+        terminal.complain(f"error: {path} is served, but not by leadtime: what answers there explains nothing")
         raise typer.Exit(1)
-    print(body.decode() if output == "json" else _text(told))
+    if output == "json":
+        print(terminal.json(told))
+    else:
+        terminal.tell(*_lines(told))
     raise typer.Exit(0 if "reads" in told["hpa"] else 1)
 
 
 @app.command()
 def isc(
-    name: Annotated[str, typer.Argument(help="The InferenceScaler: NAME or NAMESPACE/NAME.")],
-    namespace: Annotated[str, typer.Option("--namespace", "-n", help="The namespace, where NAME has none.")] = "default",
+    name: Annotated[str, typer.Argument(help="The InferenceScaler: NAME or NAMESPACE/NAME.", autocompletion=names.scalers)],
+    namespace: reach.Namespace = None,
     record: Annotated[
         Path | None, typer.Option(help="Explain from this record alone, as the controller's --record writes it.", metavar="FILE")
     ] = None,
@@ -69,8 +73,8 @@ def isc(
         str | None, typer.Option(help="The decision in force at this time; the last one by default.", metavar="RFC3339|SECONDS")
     ] = None,
     output: Annotated[str, typer.Option("--output", "-o", help="text or json.")] = "text",
-    kubeconfig: Annotated[Path | None, typer.Option(help="A kubeconfig; yours by default.")] = None,
-    kube_context: Annotated[str | None, typer.Option("--context", help="The kubeconfig's context.")] = None,
+    kubeconfig: reach.Kubeconfig = None,
+    kube_context: reach.Context = None,
 ) -> None:
     """Explain an InferenceScaler's number: every step to it, and what it would be otherwise.
 
@@ -80,32 +84,29 @@ def isc(
     """
     if output not in {"text", "json"}:
         raise typer.BadParameter(f"{output!r} is neither text nor json", param_hint="--output")
-    where, slash, short = name.partition("/")
-    where, short = (where, short) if slash else (namespace, name)
+    where, short = reach.named(name, namespace, kubeconfig, kube_context)
     time = None if at is None else times.at(at)
     if record is not None:
         explained = _from_record(record, f"{where}/{short}", time, output)
     else:
-        path = f"/apis/leadtime.dev/v1alpha1/namespaces/{quote(where, safe='')}/inferencescalers/{quote(short, safe='')}"
-        explained = _from_status(asyncio.run(_get(path, {}, kubeconfig, kube_context)), f"{where}/{short}", time, output)
+        found = _get(reach.scaler_path(where, short), {}, kubeconfig, kube_context)
+        explained = _from_status(found, f"{where}/{short}", time, output)
     raise typer.Exit(0 if explained else 1)
 
 
-def _from_status(body: bytes, name: str, at: float | None, output: str) -> bool:
+def _from_status(document: dict[str, Any], name: str, at: float | None, output: str) -> bool:
     """Print what the object's status tells, and return whether it explains a number."""
-    import msgspec
-
     from autoscaler.report import narrate, status
 
-    told: dict[str, Any] = msgspec.json.decode(body).get("status") or {}
+    told: dict[str, Any] = document.get("status") or {}
     entry = status.entry_at(told, at)
     if output == "json":
-        print(msgspec.json.encode({"scaler": name, "decision": entry, "status": told}).decode())
+        print(terminal.json({"scaler": name, "decision": entry, "status": told}))
     else:
-        print(*narrate.status(name, told, entry), sep="\n")
+        terminal.tell(*narrate.status(name, told, entry))
     ready = any(one["type"] == "Ready" and one["status"] == "True" for one in told.get("conditions", ()))
     if entry is None:
-        print(f"error: the trail of {name} {'is empty' if at is None else 'does not reach that time'}", file=sys.stderr)
+        terminal.complain(f"error: the trail of {name} {'is empty' if at is None else 'does not reach that time'}")
     return ready and entry is not None
 
 
@@ -114,36 +115,28 @@ def _from_record(file: Path, name: str, at: float | None, output: str) -> bool:
     import msgspec
 
     from adapter.snapshot import rfc3339
-    from autoscaler.decision import pipeline
-    from autoscaler.report import counterfactual, narrate, replay
+    from autoscaler.report import explained, narrate
 
     found = _recorded(file, name, at)
     if found is None:
         return False
-    decision, _ = pipeline.decide(found.policy, found.observation, found.before)
-    reproduced = replay.integers(decision) == replay.integers(found.decision)
-    others = counterfactual.of(found.policy, found.observation, found.before, decision)
+    again = explained.of(found)
     if output == "json":
         told = {
             "scaler": name,
-            "at": rfc3339(decision.at),
-            "headline": narrate.headline(name, decision),
-            "decision": decision,
-            "without": others,
+            "at": rfc3339(again.decision.at),
+            "headline": narrate.headline(name, again.decision),
+            "decision": again.decision,
+            "without": again.others,
             "recorded": {"replicas": found.decision.replicas, "serving": found.decision.serving},
-            "reproduced": reproduced,
+            "reproduced": again.reproduced,
         }
-        print(msgspec.json.encode(told).decode())
-        return reproduced
-    print(f"{rfc3339(decision.at)} {found.observation.replicas} replicas were there")
-    print(*narrate.text(name, decision, found.policy, others), sep="\n")
-    if reproduced:
-        print(f"taken again from the record alone: {decision.replicas}, as it was recorded")
-    else:
-        print(
-            f"taken again from the record alone: {decision.replicas}, and {found.decision.replicas} was recorded", file=sys.stderr
-        )
-    return reproduced
+        print(terminal.json(msgspec.json.decode(msgspec.json.encode(told))))
+        return again.reproduced
+    *told_lines, verdict = again.lines()
+    terminal.tell(*told_lines)
+    (terminal.tell if again.reproduced else terminal.complain)(verdict)
+    return again.reproduced
 
 
 def _recorded(file: Path, name: str, at: float | None) -> "Record | None":
@@ -153,16 +146,16 @@ def _recorded(file: Path, name: str, at: float | None) -> "Record | None":
     found = None
     targets: dict[str, None] = {}
     try:
-        for one in record.read(file, tell=lambda words: print(f"note: {words}", file=sys.stderr)):
+        for one in record.read(file, tell=lambda words: terminal.complain(f"note: {words}")):
             targets[one.target] = None
             if one.target == name and (at is None or one.observation.now <= at):
                 found = one
     except (record.RecordError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        terminal.complain(f"error: {error}")
         raise typer.Exit(2) from error
     if found is None:
         when = "" if name not in targets else " at that time or before"
-        print(f"error: {file} has no decision of {name}{when}; it has {', '.join(targets) or 'none at all'}", file=sys.stderr)
+        terminal.complain(f"error: {file} has no decision of {name}{when}; it has {', '.join(targets) or 'none at all'}")
     return found
 
 
@@ -178,17 +171,15 @@ def _path(metric: str, target: str, namespace: str, *, external: bool) -> str:
     return f"/apis/custom.metrics.k8s.io/v1beta2/{where}/{quote(metric, safe=':')}"
 
 
-async def _get(path: str, query: dict[str, str], kubeconfig: Path | None, context: str | None) -> bytes:
-    from adapter.kube.client import Kube
+def _get(path: str, query: dict[str, str], kubeconfig: Path | None, context: str | None) -> dict[str, Any]:
+    import msgspec
 
-    kube = await Kube.connect(str(kubeconfig) if kubeconfig else None, context)
-    try:
-        return await kube.request("GET", path, query=query)
-    finally:
-        await kube.close()
+    body = reach.connected(lambda kube: kube.request("GET", path, query=query), kubeconfig, context)
+    found: dict[str, Any] = msgspec.json.decode(body)
+    return found
 
 
-def _text(told: dict[str, Any]) -> str:
+def _lines(told: dict[str, Any]) -> list[str]:
     lines = []
     answer = told["answer"]
     if answer["status"] == 200:
@@ -209,7 +200,7 @@ def _text(told: dict[str, Any]) -> str:
         lines.append(f"rule {rule['rule']} reads {series} from {rule['source']}")
         if fault := rule.get("fault"):
             lines.append(f"  fault: {fault['message']}")
-    return "\n".join(lines)
+    return lines
 
 
 def _object(one: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from autoscaler.cli import loads, times
+from autoscaler.cli import loads, terminal, times
 
 if TYPE_CHECKING:
     from forecasting.series import Cleaning, Series
@@ -72,10 +72,10 @@ def forecast(
             raise typer.BadParameter("give one of the two", param_hint="--csv, --prometheus")
         print(_told(load, cleaning, origin=origin, lead_s=lead_s, quantile=quantile, png=png, machine=json))
     except history.HistoryError as error:
-        print(f"error: {error}", file=sys.stderr)
+        terminal.complain(f"error: {error}")
         raise typer.Exit(1 if error.passing else 2) from error
     except (InputError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        terminal.complain(f"error: {error}")
         raise typer.Exit(2) from error
 
 

@@ -1,11 +1,12 @@
 """`leadtime import`: bring the configuration of another system along; what cannot be carried over is said, never dropped."""
 
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from autoscaler.cli import terminal
 
 if TYPE_CHECKING:
     from autoscaler.resource.hpa import Converted
@@ -42,7 +43,7 @@ def prometheus_adapter(
     ours = {"sources": [{"name": "prometheus", "prometheus": {"url": url}}], "rules": converted.rules}
     print(yaml.safe_dump(ours, sort_keys=False, width=120), end="")
     _say(converted.notes, converted.refused)
-    print(f"{len(converted.rules)} rules converted, {len(converted.refused)} refused", file=sys.stderr)
+    terminal.complain(f"{len(converted.rules)} rules converted, {len(converted.refused)} refused")
     if converted.refused:
         raise typer.Exit(1)
 
@@ -89,7 +90,7 @@ def scaledobject(
         if adapter_config is not None:
             adapter_config.write_text(text, encoding="utf-8")
         else:
-            print("# The adapter's configuration for these metrics:", *(f"# {line}" for line in text.splitlines()), sep="\n")
+            terminal.tell("# The adapter's configuration for these metrics:", *(f"# {line}" for line in text.splitlines()))
     _report(objects, converted, others)
 
 
@@ -122,17 +123,17 @@ def _report(objects: Sequence[Mapping[str, Any]], converted: Sequence["Converted
         _say(((f"{name}: {path}", note) for path, note in each.notes), ((f"{name}: {path}", why) for path, why in each.refused))
         problems = manifests.problems(each.document) if each.document is not None else ()
         for problem in problems:
-            print(f"to mend: {name}: {problem}", file=sys.stderr)
+            terminal.complain(f"to mend: {name}: {problem}")
         wrong += len(problems) + len(each.refused)
     for other in others:
-        print(f"not converted: {other}", file=sys.stderr)
-    print(f"{sum(each.document is not None for each in converted)} of {len(objects)} converted", file=sys.stderr)
+        terminal.complain(f"not converted: {other}")
+    terminal.complain(f"{sum(each.document is not None for each in converted)} of {len(objects)} converted")
     if wrong:
         raise typer.Exit(1)
 
 
 def _say(notes: Iterable[tuple[str, str]], refused: Iterable[tuple[str, str]]) -> None:
     for path, note in notes:
-        print(f"to look at: {path}: {note}", file=sys.stderr)
+        terminal.complain(f"to look at: {path}: {note}")
     for path, reason in refused:
-        print(f"not converted: {path}: {reason}", file=sys.stderr)
+        terminal.complain(f"not converted: {path}: {reason}")

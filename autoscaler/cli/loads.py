@@ -14,6 +14,16 @@ if TYPE_CHECKING:
 DAY_S = 86_400
 
 
+def address(url: str) -> str:
+    """Return *url*, if it can be a Prometheus'."""
+    from autoscaler import history
+
+    try:
+        return history.address(url)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--prometheus") from error
+
+
 def prometheus(url: str, deadline_s: float, token_file: Path | None, ca_file: Path | None) -> "PrometheusHistory":
     """Return the history behind *url*; what cannot be meant by it is the option's fault."""
     from adapter.sources.credentials import Auth, Tls

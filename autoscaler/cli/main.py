@@ -11,8 +11,23 @@ import typer
 
 from autoscaler.cli import adapter as adapter_command
 from autoscaler.cli import autoscaler as autoscaler_command
-from autoscaler.cli import backtest, compare, demo, explain, forecast, importing, replay
+from autoscaler.cli import (
+    backtest,
+    boost,
+    compare,
+    demo,
+    doctor,
+    explain,
+    forecast,
+    importing,
+    pausing,
+    recommend,
+    replay,
+    terminal,
+    top,
+)
 from autoscaler.cli import scaler as scaler_command
+from autoscaler.cli import status as status_command
 
 app = typer.Typer(
     name="leadtime",
@@ -27,10 +42,17 @@ app.add_typer(explain.app, name="explain")
 app.add_typer(importing.app, name="import")
 app.add_typer(scaler_command.app, name="scaler")
 app.command("backtest")(backtest.backtest)
+app.command("boost")(boost.boost)
 app.command("compare")(compare.compare)
 app.command("demo")(demo.demo)
+app.command("doctor")(doctor.doctor)
 app.command("forecast")(forecast.forecast)
+app.command("pause")(pausing.pause)
+app.command("recommend")(recommend.recommend)
 app.command("replay")(replay.replay)
+app.command("resume")(pausing.resume)
+app.command("status")(status_command.status)
+app.command("top")(top.top)
 
 
 def _version(wanted: bool) -> None:
@@ -48,18 +70,25 @@ def _main(
     pass
 
 
-def run() -> None:
-    """Run the command line; errors that are the user's to mend are one line on standard error, without a traceback."""
+def plugin() -> None:
+    """Run the command line as kubectl's plug-in: help and errors call it `kubectl leadtime`."""
+    run("kubectl leadtime")
+
+
+def run(name: str = "leadtime") -> None:
+    """Run the command line as *name*; errors that are the user's to mend are one line on standard error, without a traceback."""
     from adapter.errors import ApiServerError, ConfigError
 
     try:
-        app(prog_name="leadtime")
+        app(prog_name=name)
     except ConfigError as error:
-        print(f"error: {error.file}", *(f"  {problem}" for problem in error.problems), sep="\n", file=sys.stderr)
+        terminal.complain(f"error: {error.file}", *(f"  {problem}" for problem in error.problems))
         sys.exit(2)
     except ApiServerError as error:
-        print(f"error: {error}", file=sys.stderr)
+        terminal.complain(f"error: {error}")  # the words may be anybody's whose API is aggregated
         sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 if __name__ == "__main__":

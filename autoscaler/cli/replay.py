@@ -1,11 +1,12 @@
 """`leadtime replay`: take recorded decisions again, to check them or to ask what another policy would have decided."""
 
-import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from autoscaler.cli import terminal
 
 if TYPE_CHECKING:
     from autoscaler.report.replay import Replayed
@@ -37,7 +38,7 @@ def replay(
             return
         faithful = _check(records, f"{file} has no decision{f' of {target}' if target else ''}")
     except (record.RecordError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        terminal.complain(f"error: {error}")
         raise typer.Exit(2) from error
     raise typer.Exit(0 if faithful else 1)
 
@@ -47,9 +48,9 @@ def _check(records: Iterable[Any], nothing: str) -> bool:
 
     replayed = replaying.check(records)
     for one in replayed:
-        print(*_told(one), sep="\n")
+        terminal.tell(*_told(one))
     if not replayed:
-        print(f"error: {nothing}", file=sys.stderr)
+        terminal.complain(f"error: {nothing}")
     return bool(replayed) and all(one.faithful for one in replayed)
 
 
@@ -79,10 +80,10 @@ def _what_if(records: Iterable[Any], without: list[str], settings: list[str]) ->
         for target, run in replaying.what_if(records, without=rules, settings=changes):
             count += run.decisions
             span = rfc3339(run.since) if run.decisions == 1 else f"{rfc3339(run.since)} to {rfc3339(run.until)}"
-            print(f"{target} {span}: {run.otherwise} instead of {run.recorded} ({run.decisions} decisions)")
+            terminal.tell(f"{target} {span}: {run.otherwise} instead of {run.recorded} ({run.decisions} decisions)")
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--set") from error
-    print(f"{count} decisions would have been other ones")
+    terminal.tell(f"{count} decisions would have been other ones")
 
 
 def _rule(name: str) -> Any:
@@ -107,4 +108,4 @@ def _setting(text: str) -> tuple[str, Any]:
 
 
 def _tell(words: str) -> None:
-    print(f"note: {words}", file=sys.stderr)
+    terminal.complain(f"note: {words}")

@@ -17,7 +17,7 @@ def _group() -> None:
 def check(file: Annotated[Path, typer.Argument(help="A file of manifests, or - for standard input.")]) -> None:
     """Report every problem of the InferenceScalers in a file with its path, and exit with status 2 if there is one."""
     from adapter import errors
-    from autoscaler.cli import manifests
+    from autoscaler.cli import manifests, terminal
     from autoscaler.errors import InvalidScalerError
     from autoscaler.resource.scaler import KIND
 
@@ -33,8 +33,8 @@ def check(file: Annotated[Path, typer.Argument(help="A file of manifests, or - f
             problems += [errors.Problem(f"{name}: {problem.path}", problem.message) for problem in error.problems]
             continue
         signals = ", ".join(f"{signal.name} ({signal.kind})" for signal in found.policy.signals) or "schedules alone"
-        print(f"{name}: ok; {found.policy.mode} {found.target} by {signals}")
+        terminal.tell(f"{name}: ok; {found.policy.mode} {found.target} by {signals}")
         for note in found.notes:
-            print(f"{name}: to look at: {note}")
+            terminal.tell(f"{name}: to look at: {note}")
     if problems:
         raise errors.ConfigError(str(file), problems)

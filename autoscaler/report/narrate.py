@@ -173,17 +173,22 @@ def status(name: str, told: Mapping[str, Any], entry: Mapping[str, Any] | None) 
         yield f"{condition['type']}={condition['status']} ({condition['reason']}): {condition.get('message', '')}".rstrip(": ")
     if entry is None:
         return
-    yield f"since {entry['at']}: {entry['why']}"
-    yield from steps((step["rule"], step["before"], step["after"], step["why"]) for step in entry.get("steps", ()))
-    for other in entry.get("without", ()):
-        words = _RULES.get(other["rule"], other["rule"])  # a newer controller may have rules that are none here
-        yield f"without {words} it would be {other['replicas']}"
+    yield from decided(entry)
     trail = list(told.get("trail", ()))
     earlier = trail[trail.index(entry) + 1 :]
     if earlier:
         yield "before:"
     for one in earlier:
         yield f"  {one['at']} {one['reason']}: {one['why']}"
+
+
+def decided(entry: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what a trail's *entry* tells: since when it stands and why, its steps, and what it would be otherwise."""
+    yield f"since {entry['at']}: {entry['why']}"
+    yield from steps((step["rule"], step["before"], step["after"], step["why"]) for step in entry.get("steps", ()))
+    for other in entry.get("without", ()):
+        words = _RULES.get(other["rule"], other["rule"])  # a newer controller may have rules that are none here
+        yield f"without {words} it would be {other['replicas']}"
 
 
 def _forecast(told: Mapping[str, Any]) -> Iterator[str]:

@@ -93,8 +93,13 @@ def start(name: str, command: Sequence[str | Path], *, folder: Path, environment
     return Process(name=name, log=log, command=words, environment=environment, handle=_launch(words, log, environment))
 
 
-def wait_ready(process: Process, url: str, *, tls: ssl.SSLContext | None = None, deadline_s: float = 60.0) -> None:
-    """Return once *url* answers 200; raise `ProcessError` when *process* exits first or *deadline_s* have passed."""
+def wait_ready(
+    process: Process, url: str, *, tls: ssl.SSLContext | None = None, deadline_s: float = 60.0, pause_s: float = _PAUSE_S
+) -> None:
+    """Return once *url* answers 200; raise `ProcessError` when *process* exits first or *deadline_s* have passed.
+
+    It is asked again every *pause_s*.
+    """
     give_up = time.monotonic() + deadline_s
     while True:
         answer = _get(url, tls=tls)
@@ -109,7 +114,7 @@ def wait_ready(process: Process, url: str, *, tls: ssl.SSLContext | None = None,
                 f"{process.name} was not ready within {deadline_s:g} s ({url}: {answer}); the end of {process.log}:\n"
                 f"{process.last_lines()}"
             )
-        time.sleep(_PAUSE_S)
+        time.sleep(pause_s)
 
 
 def free_ports(count: int) -> list[int]:

@@ -39,6 +39,8 @@ class Replica:
     identity: str
     process: processes.Process
     record: Path
+    port: int
+    """Where it answers probes, and tells its own metrics."""
 
     def decisions(self, target: str) -> list[Record]:
         """Return what it decided about the scaler *target* (``NAMESPACE/NAME``) so far, in every life that it had."""
@@ -94,18 +96,19 @@ def world(
     nodes: Sequence[str] = ("gpu-1", "gpu-2"),
     fleet_arguments: Sequence[str] = (),
     manifests: Path | None = None,
+    arguments: Sequence[str] = (),
 ) -> Iterator[World]:
     """Run everything, with *replicas* of the controller, and yield once one of them leads. Skip where Services have no IPv6.
 
     The GPUs of *nodes* are read; *fleet_arguments* are added to the fleet's command line. *manifests* is a kustomize folder to
-    install the controller from, the shipped base if there is none.
+    install the controller from, the shipped base if there is none; *arguments* are added to the controller's command line.
     """
     if not any(":" in each for each in cluster.get("servicecidr", "kubernetes")["spec"]["cidrs"]):
         pytest.skip("needs a cluster whose Services may have IPv6: simulated pods have no other address that they could list")
     with (
         stack.fleet(cluster.kubeconfig, folder / "fleet", selector=hpa.SELECTOR, arguments=fleet_arguments) as fleet,
         stack.adapter(cluster, folder / "adapter", scraping(fleet, nodes)) as adapter,
-        controllers(cluster, folder, replicas=replicas, manifests=manifests) as running,
+        controllers(cluster, folder, replicas=replicas, manifests=manifests, arguments=arguments) as running,
     ):
         found = World(cluster, folder, fleet, adapter, running)
         waiting.until(found.leader, what="a controller leads", deadline_s=40)
@@ -114,17 +117,22 @@ def world(
 
 @contextlib.contextmanager
 def controllers(
-    cluster: access.Cluster, folder: Path, *, replicas: int = 1, manifests: Path | None = None
+    cluster: access.Cluster,
+    folder: Path,
+    *,
+    replicas: int = 1,
+    manifests: Path | None = None,
+    arguments: Sequence[str] = (),
 ) -> Iterator[list[Replica]]:
     """Install what the controller needs and run *replicas* of it as its own service account; they are ready when it yields."""
     account = install(cluster, manifests)
     with contextlib.ExitStack() as running:
-        found = [launch(folder, account, f"controller-{number}") for number in range(replicas)]
-        for replica, _ in found:
+        found = [launch(folder, account, f"controller-{number}", arguments) for number in range(replicas)]
+        for replica in found:
             running.callback(replica.process.stop)
-        for replica, port in found:
-            processes.wait_ready(replica.process, f"https://127.0.0.1:{port}/readyz", tls=stack.unverified())
-        yield [replica for replica, _ in found]
+        for replica in found:
+            processes.wait_ready(replica.process, f"https://127.0.0.1:{replica.port}/readyz", tls=stack.unverified())
+        yield found
 
 
 def install(cluster: access.Cluster, manifests: Path | None = None) -> Path:
@@ -141,16 +149,16 @@ def install(cluster: access.Cluster, manifests: Path | None = None) -> Path:
     return cluster.service_account_kubeconfig(stack.NAMESPACE, NAME)
 
 
-def launch(folder: Path, account: Path, identity: str) -> tuple[Replica, int]:
-    """Start a controller that is called *identity*; return it with the port on which it says whether it is ready."""
+def launch(folder: Path, account: Path, identity: str, arguments: Sequence[str] = ()) -> Replica:
+    """Start a controller that is called *identity*."""
     (port,) = processes.free_ports(1)
     file = folder / f"{identity}.record"
     command: list[str | Path] = [
         sys.executable, "-m", "autoscaler.cli.main", "autoscaler", f"--kubeconfig={account}", f"--namespace={stack.NAMESPACE}",
         f"--identity={identity}", "--address=127.0.0.1", f"--port={port}", f"--period={PERIOD_S:g}", f"--read-period={PERIOD_S:g}",
-        f"--record={file}", "--drain-seconds=0", "--log-format=console",
+        f"--record={file}", "--drain-seconds=0", "--log-format=console", *arguments,
     ]  # fmt: skip
-    return Replica(identity, processes.start(identity, command, folder=folder), file), port
+    return Replica(identity, processes.start(identity, command, folder=folder), file, port)
 
 
 def scraping(fleet: stack.Fleet, nodes: Sequence[str]) -> dict[str, Any]:

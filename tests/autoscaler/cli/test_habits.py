@@ -1,0 +1,243 @@
+"""`leadtime status`, `top`, `pause`, `resume` and `boost`, against an API server that has some objects."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from autoscaler.cli import completion
+from autoscaler.resource import boosts
+from tests.autoscaler.cli import apiserver
+from tests.autoscaler.cli.conftest import Leadtime, Ran
+
+CUSTOM = "/apis/custom.metrics.k8s.io/v1beta2/namespaces/llm/deployments.apps/vllm-qwen"
+SPEC = {"scaleTargetRef": {"kind": "Deployment", "name": "vllm-qwen"}, "minReplicas": 1, "maxReplicas": 8, "mode": "Auto"}
+STATUS = {
+    "currentReplicas": 2,
+    "desiredReplicas": 3,
+    "readyReplicas": 2,
+    "reason": "Demand",
+    "signals": "gpu 71/70",
+    "conditions": [{"type": "Ready", "status": "True", "reason": "Ready", "message": ""}],
+}
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[apiserver.Server]:
+    with apiserver.serve(tmp_path) as world:
+        yield world
+
+
+@pytest.fixture
+def ask(leadtime: Leadtime, server: apiserver.Server) -> Leadtime:
+    def run(*arguments: str) -> Ran:
+        return leadtime(*arguments, "--kubeconfig", server.kubeconfig)
+
+    return run
+
+
+def changed(server: apiserver.Server) -> Any:
+    """Return the one change that was written."""
+    assert len(server.patched) == 1
+    return server.patched[0][1]
+
+
+# ── status ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_status_shows_every_scaler_and_exits_by_their_readiness(server: apiserver.Server, ask: Leadtime) -> None:
+    server.scaler(spec=SPEC, status=STATUS)
+    well = ask("status")
+    server.scaler("other", "llama", spec=SPEC)
+    unknown = ask("status")
+
+    assert well.status == 0
+    assert "llm/qwen" in well.out
+    assert "1–8" in well.out
+    assert unknown.status == 1
+    assert [line.split()[0] for line in unknown.out.splitlines()[1:3]] == ["llm/qwen", "other/llama"]
+
+
+def test_status_of_nothing_says_so(server: apiserver.Server, ask: Leadtime) -> None:
+    server.objects[f"{apiserver.ROOT}/inferencescalers"] = {"items": []}
+
+    assert "there is no InferenceScaler here" in ask("status").out
+
+
+def test_the_namespace_of_ones_context_is_meant_where_none_is_told(server: apiserver.Server, ask: Leadtime) -> None:
+    server.scaler(spec=SPEC, status=STATUS)
+
+    assert [ask("status", "qwen", "-o", "name").out, ask("status", "llm/qwen", "-o", "name").out] == [
+        "inferencescaler.leadtime.dev/qwen\n"
+    ] * 2
+
+
+@pytest.mark.parametrize("output", ["json", "yaml"])
+def test_programs_get_the_object_or_a_list_as_kubectl_gives_them(server: apiserver.Server, ask: Leadtime, output: str) -> None:
+    server.scaler(spec=SPEC, status=STATUS)
+    read = json.loads if output == "json" else yaml.safe_load
+
+    one, every = read(ask("status", "qwen", "-o", output).out), read(ask("status", "-o", output).out)
+
+    assert (one["kind"], one["metadata"]["name"]) == ("InferenceScaler", "qwen")
+    assert (every["kind"], [item["metadata"]["name"] for item in every["items"]]) == ("List", ["qwen"])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("status", "-o", "xml"),
+        ("status", "-w", "-o", "json"),
+        ("status", "a/b/c"),
+        ("status", "llm/qwen", "-n", "other"),
+        ("top", "--sort", "size"),
+        ("boost", "qwen"),
+        ("boost", "qwen", "--for", "30m", "--end"),
+        ("boost", "qwen", "--for", "10s"),
+        ("boost", "qwen", "--for", "2d"),
+        ("boost", "qwen", "--for", "soon"),
+        ("boost", "qwen", "--end", "--min", "3"),
+        ("recommend", "--prometheus", "http://127.0.0.1:1", "--days", "60", "--limit", "200", "--points", "1000"),
+        ("doctor", "-o", "yaml"),
+    ],
+)
+def test_what_cannot_be_meant_is_a_usage_error(leadtime: Leadtime, arguments: tuple[str, ...]) -> None:
+    ran = leadtime(*arguments)
+
+    assert (ran.status, ran.out) == (2, "")
+
+
+# ── top ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_top_shows_what_is_known_and_a_dash_for_the_rest(server: apiserver.Server, ask: Leadtime) -> None:
+    server.scaler(spec=SPEC, status=STATUS)
+    value = {"describedObject": {"name": "vllm-qwen"}, "timestamp": "2027-01-15T08:00:00Z", "value": "710m"}
+    server.objects[f"{CUSTOM}/gpu_utilization"] = {"items": [value]}
+
+    table, (told,) = ask("top"), json.loads(ask("top", "-o", "json").out)
+
+    assert (told["gpuUtilization"], told["queue"], told["costToday"]) == (0.71, None, "")
+    assert table.out.splitlines()[1].split() == ["llm/qwen", "Deployment/vllm-qwen", "2", "2", "71", "%", "–", "–", "–", "–"]
+
+
+# ── pause and resume ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_pause_keeps_the_mode_to_go_back_to_and_writes_only_over_what_it_read(server: apiserver.Server, ask: Leadtime) -> None:
+    server.scaler(spec={**SPEC, "mode": "Recommend"}, status=STATUS)
+
+    ran = ask("pause", "qwen")
+
+    assert ran.out.startswith("llm/qwen paused; it stays at 2")
+    assert changed(server) == {
+        "metadata": {"annotations": {"leadtime.dev/mode-before-pause": "Recommend"}, "resourceVersion": "7"},
+        "spec": {"mode": "Paused"},
+    }
+
+
+@pytest.mark.parametrize(("before", "mode"), [("Recommend", "Recommend"), ("Auto", "Auto"), ("nonsense", "Auto"), (None, "Auto")])
+def test_resume_goes_back(server: apiserver.Server, ask: Leadtime, before: str | None, mode: str) -> None:
+    annotations = {} if before is None else {"leadtime.dev/mode-before-pause": before}
+    server.scaler(spec={**SPEC, "mode": "Paused"}, metadata={"annotations": annotations})
+
+    assert ask("resume", "qwen").out == f"llm/qwen resumed in mode {mode}\n"
+    assert changed(server)["spec"] == {"mode": mode}
+
+
+def test_pausing_twice_and_resuming_what_runs_write_nothing(server: apiserver.Server, ask: Leadtime) -> None:
+    server.scaler(spec=SPEC)
+    server.scaler(name="still", spec={**SPEC, "mode": "Paused"})
+
+    assert "is not paused: its mode is Auto" in ask("resume", "qwen").out
+    assert "is paused already" in ask("pause", "still").out
+    assert server.patched == []
+
+
+# ── boost ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(("arguments", "replicas"), [((), 4), (("--min", "5"), 5), (("--min", "8"), 8)])
+def test_a_boost_is_an_annotation_with_its_end(
+    server: apiserver.Server, ask: Leadtime, arguments: tuple[str, ...], replicas: int
+) -> None:
+    server.scaler(spec=SPEC, status=STATUS)
+
+    ran = ask("boost", "qwen", "--for", "30m", *arguments)
+
+    assert f"llm/qwen: at least {replicas} replicas until" in ran.out
+    assert boosts.parse(changed(server)["metadata"]["annotations"][boosts.ANNOTATION]).min_replicas == replicas
+
+
+def test_twice_what_serves_is_no_more_than_the_most(server: apiserver.Server, ask: Leadtime) -> None:
+    server.scaler(spec=SPEC, status={**STATUS, "currentReplicas": 6})
+
+    assert "at least 8 replicas" in ask("boost", "qwen", "--for", "30m").out
+
+
+@pytest.mark.parametrize(
+    ("spec", "status", "arguments", "why"),
+    [
+        ({"mode": "Paused"}, STATUS, (), "is paused, and a boost moves nothing there"),
+        ({}, STATUS, ("--min", "9"), "may have 8 replicas at most: raise spec.maxReplicas"),
+        ({}, {}, (), "is not known yet: say how many it shall have with --min"),
+    ],
+)
+def test_a_boost_that_would_do_nothing_is_refused_with_what_would(
+    server: apiserver.Server, ask: Leadtime, spec: dict[str, Any], status: dict[str, Any], arguments: tuple[str, ...], why: str
+) -> None:
+    server.scaler(spec={**SPEC, **spec}, status=status)
+
+    ran = ask("boost", "qwen", "--for", "30m", *arguments)
+
+    assert (ran.status, why in ran.err, server.patched) == (1, True, [])
+
+
+def test_ending_a_boost_takes_the_annotation_away(server: apiserver.Server, ask: Leadtime) -> None:
+    server.scaler(spec=SPEC, metadata={"annotations": {boosts.ANNOTATION: "6 until 2099-01-01T00:00:00Z"}})
+
+    assert ask("boost", "qwen", "--end").out == "llm/qwen: the boost is ended\n"
+    assert changed(server)["metadata"]["annotations"] == {boosts.ANNOTATION: None}
+
+
+# ── what a server or a shell says ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_servers_words_have_no_power_over_the_terminal(server: apiserver.Server, ask: Leadtime) -> None:
+    server.refused.add(f"{apiserver.ROOT}/namespaces/llm/inferencescalers/\x1b[2J")
+    server.objects["/evil"] = None
+
+    ran = ask("status", "llm/\x1b[2J")
+
+    assert ran.status == 1
+    assert "\x1b" not in ran.err
+
+
+def test_kubectl_is_told_what_comes_next() -> None:
+    assert {"status", "pause", "resume", "boost", "doctor", "recommend", "top"} <= set(completion.candidates([""]))
+    assert completion.candidates(["stat"]) == ["status"]
+    assert "--for" in completion.candidates(["boost", "--f"])
+
+
+def test_the_names_of_scalers_come_next_as_they_may_be_written(server: apiserver.Server) -> None:
+    server.scaler(spec=SPEC)
+    server.scaler("other", "llama", spec=SPEC)
+    here = ("--kubeconfig", server.kubeconfig)
+
+    assert completion.candidates(["pause", *here, ""]) == ["llm/qwen", "other/llama", "qwen"]
+    assert completion.candidates(["explain", "isc", *here, "oth"]) == ["other/llama"]
+    assert completion.candidates(["status", *here, "--namespace", "other", ""]) == ["llama"]
+
+
+@pytest.mark.parametrize("kubeconfig", ["that which is refused", "/nowhere/at/all"])
+def test_a_cluster_that_cannot_be_read_has_no_names_and_no_words_for_a_shell(
+    server: apiserver.Server, capfd: pytest.CaptureFixture[str], kubeconfig: str
+) -> None:
+    server.refused.add(f"{apiserver.ROOT}/inferencescalers")
+    file = server.kubeconfig if kubeconfig.startswith("that") else kubeconfig
+
+    assert completion.candidates(["pause", "--kubeconfig", file, ""]) == []
+    assert capfd.readouterr() == ("", "")
