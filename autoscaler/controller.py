@@ -30,7 +30,7 @@ from autoscaler.errors import InvalidScalerError, TargetError
 from autoscaler.report import conditions
 from autoscaler.report.record import Recorder
 from autoscaler.report.telemetry import Telemetry
-from autoscaler.reporting import Reporting
+from autoscaler.reporting import Audience, Reporting
 from autoscaler.resource import policy as policies
 from autoscaler.resource.scaler import Key, Scaler, TargetRef
 from autoscaler.settings import Pace
@@ -91,6 +91,7 @@ class Controller:
         pace: Pace,
         recorder: Recorder | None = None,
         anticipation: Forecasts | None = None,
+        audience: Audience | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._view = view
@@ -99,7 +100,9 @@ class Controller:
         self._anticipation = anticipation
         self._pace = pace
         self._acting = 0  # scalers whose last decision is being carried out
-        self._reporting = Reporting(kube, telemetry=telemetry, fence=fence, pace=pace, acting=lambda: self._acting, clock=clock)
+        self._reporting = Reporting(
+            kube, telemetry=telemetry, fence=fence, pace=pace, acting=lambda: self._acting, audience=audience, clock=clock
+        )
         self._steering = Steering(
             kube,
             view=view,

@@ -35,6 +35,7 @@ from autoscaler.settings import Foresight, Options
 if TYPE_CHECKING:
     from autoscaler.anticipate.anticipation import Anticipation
     from autoscaler.history import PrometheusHistory
+    from autoscaler.page.listener import Listener
     from autoscaler.refit import Refitter
 
 log = structlog.get_logger("autoscaler")
@@ -87,6 +88,7 @@ class _Daemon:
         self.leadership = Leadership(kube, options.namespace, LEASE, options.identity)
         self.history = _history(options.foresight)
         self.refitter = _refitter(options.foresight)
+        self.page = self._listener()
         self.anticipation = OnDemand(self._forecasts, kept=options.foresight.state_file)
         self.controller = Controller(
             kube=kube,
@@ -97,6 +99,7 @@ class _Daemon:
             pace=options.pace,
             recorder=self.recorder,
             anticipation=self.anticipation,
+            audience=self.page.board if self.page is not None else None,
         )
         for name, health in self.view.health().items():
             self.telemetry.watching(name, health)
@@ -130,14 +133,17 @@ class _Daemon:
             if options.prices is not None:
                 tasks.append(self._start(group, "watch prices", partial(watch_prices, options.prices, self.telemetry)))
             running.spare_reads()
-            async with serving.serve(
-                self.endpoint.handle,
-                host=options.address,
-                port=options.port,
-                tls=self.tls,
-                on_drain=self._drain,
-                drain_s=options.drain_s,
-            ) as listening:
+            async with (
+                serving.serve(
+                    self.endpoint.handle,
+                    host=options.address,
+                    port=options.port,
+                    tls=self.tls,
+                    on_drain=self._drain,
+                    drain_s=options.drain_s,
+                ) as listening,
+                self.page.serve(self.tls) if self.page is not None else contextlib.nullcontext(),
+            ):
                 log.info("serving", address=options.address, port=listening.port)
                 leading = self._start(group, "lead", partial(self.leadership.run, self._lead))
                 await stop.wait()
@@ -158,6 +164,20 @@ class _Daemon:
             await self.controller.lead()
         finally:
             self.telemetry.leading(leads=False)
+            if self.page is not None:
+                self.page.board.ended()
+
+    def _listener(self) -> "Listener | None":
+        """Return what serves the web page, where one is asked for: nothing of it is imported otherwise."""
+        options = self.options
+        if options.page is None:
+            return None
+        from autoscaler.page.listener import Listener
+
+        leadership = self.leadership
+        made = Listener(options.page, options, self.kube, leads=leadership.holds, leader=lambda: leadership.leader)
+        self.view.scalers.on_document = made.board.heard
+        return made
 
     async def _forecasts(self) -> Forecasts:
         make = await asyncio.to_thread(_making)

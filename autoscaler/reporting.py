@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
@@ -58,6 +58,19 @@ class Decided:
     corrupted: bool = False
 
 
+class Audience(Protocol):
+    """Who else hears of every decision, as it is taken: the web page. It must not take long."""
+
+    def decided(self, told: Decided, account: Account, /) -> None:
+        """Hear of a decision; *account* is what the scaler has used, and goes on."""
+
+    def undecided(self, key: Key, /) -> None:
+        """Hear that nothing is decided on *key*."""
+
+    def forget(self, key: Key, /) -> None:
+        """Hear that *key* is gone."""
+
+
 @dataclass(slots=True)
 class _Told:
     """What an object's readers know."""
@@ -83,10 +96,12 @@ class Reporting:
         fence: Callable[[], bool],
         pace: Pace,
         acting: Callable[[], int] = lambda: 0,
+        audience: Audience | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._kube = kube
         self._acting = acting
+        self._audience = audience
         self._crowded_at = float("-inf")  # when there was a crowd last, and since when: the loop's time
         self._crowded_since: float | None = None
         self._telemetry = telemetry
@@ -123,6 +138,8 @@ class Reporting:
         """Say nothing more about *key*."""
         self._told.pop(key, None)
         self._telemetry.forget(key)
+        if self._audience is not None:
+            self._audience.forget(key)
 
     def decided(self, told: Decided) -> None:
         """Tell of a decision, if it is news or the figures are old."""
@@ -138,6 +155,8 @@ class Reporting:
             outlook=told.outlook,
             pool=told.pool,
         )
+        if self._audience is not None:
+            self._audience.decided(told, known.account)
         if known.logged != (decision.replicas, decision.reason):
             known.logged = decision.replicas, decision.reason
             log.info(
@@ -214,6 +233,8 @@ class Reporting:
         known, now = self._told[key], self._clock()
         known.decision = known.news = known.logged = None
         self._telemetry.undecided(key)
+        if self._audience is not None:
+            self._audience.undecided(key)
         self._telemetry.answered(key, scaler, answers)
         said = self._conditions(known, answers, generation, now)
         document = status.undecided(scaler, generation=generation, conditions=said, previous=known.status)

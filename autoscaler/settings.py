@@ -60,6 +60,16 @@ class Foresight:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Where the web page listens, and for whom."""
+
+    address: str
+    port: int
+    key_file: Path | None = None
+    """The key that opens it, over plain HTTP on loopback; without one it is served over TLS to whoever may list scalers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """What the command line says."""
 
@@ -84,6 +94,9 @@ class Options:
 
     record: Path | None = None
     """A file that every decision is written to, with all that it came from."""
+
+    page: Page | None = None
+    """The web page; None: there is none, and nothing is kept for it."""
 
     drain_s: float = 3.0
     log_format: str = "json"

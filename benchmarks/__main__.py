@@ -16,7 +16,7 @@ from rich.table import Table
 from benchmarks.load import ROOT
 from tests.cluster import build
 
-_NAMES = ("adapter_collect", "adapter_reads", "adapter_hpas", "control_loop", "footprint", "forecasting")
+_NAMES = ("adapter_collect", "adapter_reads", "adapter_hpas", "control_loop", "footprint", "forecasting", "page_500")
 #: What must be built beside the control plane.
 _PEERS = ("prometheus-adapter",)
 

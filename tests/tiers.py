@@ -41,6 +41,11 @@ def of(path: Path) -> str:
     return next((tier for tier in ALL if tier != UNIT and path.is_relative_to(folder(tier))), UNIT)
 
 
+def chromium() -> str | None:
+    """Return the path of the system's Chromium, or None where there is none."""
+    return next((found for name in _CHROMIUMS if (found := shutil.which(name))), None)
+
+
 def missing(tier: str) -> str | None:
     """Return one line that says what this machine lacks to run *tier*, or None when it can."""
     if tier == "cluster":
@@ -50,7 +55,7 @@ def missing(tier: str) -> str | None:
         if shutil.which("go") is None:
             return "cluster tier: needs Go (https://go.dev) on PATH to build the control plane"
         return f"cluster tier: {', '.join(unbuilt)} not built yet: run 'make components'"
-    if tier == "browser" and not any(shutil.which(name) for name in _CHROMIUMS):
+    if tier == "browser" and chromium() is None:
         return f"browser tier: needs Chromium on PATH ({', '.join(_CHROMIUMS)})"
     return None
 

@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+_LAST_PORT = 65535
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
 app = typer.Typer(
     help="Set the replicas of what InferenceScalers name, ahead of the load.", invoke_without_command=True, rich_markup_mode=None
 )
@@ -57,6 +60,13 @@ def steer(
     ] = 0.0,
     bucket_seconds: Annotated[int, typer.Option(min=1, max=3600, hidden=True)] = 60,
     day_seconds: Annotated[int, typer.Option(min=60, hidden=True)] = 86_400,
+    page: Annotated[
+        str, typer.Option(help="Serve the web page here, over TLS, to whoever may list scalers.", metavar="ADDRESS:PORT")
+    ] = "",
+    page_key_file: Annotated[
+        Path | None,
+        typer.Option(help="Serve it without TLS, on loopback only, to whoever has the key in this file.", metavar="FILE"),
+    ] = None,
     drain_seconds: Annotated[float, typer.Option(help="How long to stay reachable after SIGTERM.", min=0.0)] = 3.0,
     log_format: Annotated[str, typer.Option(help="json or console.")] = "json",
 ) -> None:
@@ -77,7 +87,9 @@ def steer(
 
     with imports.without("rich"):  # structlog would load it, for tracebacks that no daemon prints
         from autoscaler.daemon import main
-    from autoscaler.settings import Foresight, Options, Pace
+    from autoscaler.settings import Foresight, Options, Pace, Page
+
+    found = _page(page, page_key_file)
 
     raise typer.Exit(
         main(
@@ -103,9 +115,28 @@ def steer(
                     day_s=day_seconds,
                 ),
                 prices=prices,
+                page=Page(address=found[0], port=found[1], key_file=page_key_file) if found is not None else None,
                 record=record,
                 drain_s=drain_seconds,
                 log_format=log_format,
             )
         )
     )
+
+
+def _page(where: str, key_file: Path | None) -> tuple[str, int] | None:
+    """Return the address and the port of the web page, or None where there is to be none."""
+    if not where:
+        if key_file is not None:
+            raise typer.BadParameter("there is no page without an address: give --page too", param_hint="--page-key-file")
+        return None
+    host, colon, digits = where.rpartition(":")
+    if not colon or not digits.isascii() or not digits.isdigit() or int(digits) > _LAST_PORT:
+        raise typer.BadParameter(f"{where!r} is no address with a port, such as 127.0.0.1:8444", param_hint="--page")
+    address = host.removeprefix("[").removesuffix("]") or "0.0.0.0"  # noqa: S104 - ":8444" is how one says every address
+    if key_file is not None and address not in _LOOPBACK:
+        raise typer.BadParameter(
+            f"{address} is not loopback: without TLS, everybody on the way reads the key; leave --page-key-file out",
+            param_hint="--page",
+        )
+    return address, int(digits)

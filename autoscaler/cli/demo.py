@@ -12,6 +12,7 @@ def demo(
     record: Annotated[
         Path | None, typer.Option(help="Keep every decision in this file, for `leadtime replay`.", metavar="FILE")
     ] = None,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Print the web page's address, and do not open it.")] = False,
 ) -> None:
     """Watch both daemons follow a load on a simulated GPU fleet: a ramp, a burst, silence down to zero, and the way back.
 
@@ -20,4 +21,4 @@ def demo(
     """
     from autoscaler.sandbox import demo as show
 
-    raise typer.Exit(show.run(duration_s=seconds, plain=plain, record=record))
+    raise typer.Exit(show.run(duration_s=seconds, plain=plain, record=record, browser=not no_browser))

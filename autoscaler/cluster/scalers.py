@@ -73,6 +73,8 @@ class Scalers:
     namespaces: tuple[str, ...] = ()
     pacing: Pacing = field(default_factory=Pacing)
     on_change: Callable[[Key], object] = lambda _key: None
+    on_document: Callable[[Key, bytes | None], object] | None = None
+    """Is told of each document as it arrives, its status as new as the rest, and with None of one that is gone."""
     _mirror: Mirror[_Arrived, _Kept] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -81,7 +83,7 @@ class Scalers:
             root=f"/apis/{GROUP}/{VERSION}",
             plural=PLURAL,
             decode=lambda raw: _Arrived(_HEAD.decode(raw).metadata, raw),
-            seen=lambda arrived, before: before if before is not None and before.metadata == arrived.metadata else _Kept(arrived),
+            seen=self._seen,
             changed=self._changed,
             namespaces=self.namespaces,
             pacing=self.pacing,
@@ -105,9 +107,16 @@ class Scalers:
         """Return every scaler there is."""
         return [Key(*name) for name in self._mirror.names()]
 
+    def _seen(self, arrived: _Arrived, before: _Kept | None) -> _Kept:
+        if self.on_document is not None:
+            self.on_document(Key(arrived.metadata.namespace, arrived.metadata.name), bytes(arrived.raw))
+        return before if before is not None and before.metadata == arrived.metadata else _Kept(arrived)
+
     def _changed(self, before: _Kept | None, after: _Kept | None) -> None:
         kept = after or before
         if kept is not None:
+            if after is None and self.on_document is not None:
+                self.on_document(Key(kept.metadata.namespace, kept.metadata.name), None)
             self.on_change(Key(kept.metadata.namespace, kept.metadata.name))
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from autoscaler.sandbox.beside import Beside
+from autoscaler.sandbox.bill import Bill
 from autoscaler.sandbox.lead import AHEAD_S, Lead
 from autoscaler.sandbox.moment import Moment, State
 from autoscaler.sandbox.scenario import SCALE, SLO_S, STARTUP_S, Scenario
@@ -34,6 +35,7 @@ class Account:
     zero_at: float | None = None
     returned_at: float | None = None  # when the load came back
     woke_at: float | None = None
+    _held_before_s: float | None = None  # GPU-seconds at the first look: of the time before it began
     _calm: int = 0  # pods that served before anything was done for the burst
     _known: frozenset[str] = frozenset()  # pods that there were then
     _told: set[tuple[str, int, int]] = field(default_factory=set)  # entries of the trail
@@ -44,6 +46,8 @@ class Account:
     def note(self, moment: Moment) -> None:
         """Take *moment* in."""
         before = self.last.pods if self.last is not None else moment.pods
+        if self._held_before_s is None:
+            self._held_before_s = moment.gpu_seconds
         serving = moment.count(State.SERVING)
         self.promotions += sum(before.get(name) is State.WARM and state is State.SERVING for name, state in moment.pods.items())
         self._burst(moment, serving)
@@ -95,15 +99,18 @@ class Account:
             found.append("the returning load woke no pod")
         return found
 
-    def summary(self, *, reads: int | None, decisions: int | None, beside: Beside | None = None) -> list[str]:
-        """Return what happened, a line for each number; *reads* and *decisions* are the daemons' own counts.
+    def summary(
+        self, *, reads: int | None, decisions: int | None, cost: Bill | None = None, beside: Beside | None = None
+    ) -> list[str]:
+        """Return what happened, a line for each number; *reads*, *decisions* and *cost* are the daemons' own counts.
 
         *beside* is what plain HPA would have made of the same load.
         """
         last, played = self.last, self.scenario
         if last is None:
             return ["nothing was seen"]
-        hours, static = last.gpu_seconds * SCALE / 3600, self.peak * last.at * SCALE / 3600
+        held_s = last.gpu_seconds - (self._held_before_s or 0.0)
+        hours, static = held_s * SCALE / 3600, self.peak * last.at * SCALE / 3600
         saved = f", {1 - hours / static:.0%} less" if static > hours else ""
         more = _after(self.more_serving_at, played.burst_at, "one more pod served")
         new = _after(self.new_pod_at, played.burst_at, "the first new pod was ready")
@@ -115,6 +122,7 @@ class Account:
             "silence": _after(self.zero_at, played.silence_at, "no pod was left"),
             "wake-up": _after(self.woke_at, self.returned_at, "the first pod served"),
             "GPU hours": f"{hours:.1f}, against {static:.1f} for {self.peak} pods all the time{saved} (a second for a minute)",
+            **({"cost": f"{cost.words(scale=SCALE)} by the autoscaler's own count"} if cost is not None else {}),
             "daemons": f"{_count(reads)} metric reads answered, {_count(decisions)} decisions, {len(self.changes)} changes",
         }
         if beside is not None:

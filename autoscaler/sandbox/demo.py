@@ -6,9 +6,12 @@ It offers the load and looks on: every number of replicas is the autoscaler's, r
 import asyncio
 import contextlib
 import math
+import os
 import signal
+import sys
 import tempfile
 import time
+import webbrowser
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,10 +24,11 @@ from rich.live import Live
 
 from adapter import quantity
 from adapter.errors import ApiServerError
-from autoscaler.sandbox import beside, scenario, scenery, screen, stage
+from autoscaler.sandbox import beside, bill, scenario, scenery, screen, stage
 from autoscaler.sandbox import moment as looks
 from autoscaler.sandbox.account import Account
 from autoscaler.sandbox.beside import Beside
+from autoscaler.sandbox.bill import Bill
 from autoscaler.sandbox.moment import Moment, Prospect, State
 from autoscaler.sandbox.scenario import Scenario
 
@@ -93,6 +97,13 @@ class Demo:
         port = self.on.autoscaler_port
         return reads, None if port is None else await self._total(port, "leadtime_decisions_total")
 
+    async def bill(self) -> Bill | None:
+        """Return what the GPUs have cost so far, by the autoscaler's own metrics; None when it does not answer."""
+        try:
+            return bill.read(await self.on.telemetry(self.on.autoscaler_port)) if self.on.autoscaler_port else None
+        except (aiohttp.ClientError, ApiServerError):
+            return None
+
     async def _resume(self, moment: Moment) -> None:
         """Bring the load back once silence has led to zero: on a slow machine that may be later than the scenario has it."""
         played = self.account.scenario
@@ -159,7 +170,7 @@ def commands(kubeconfig: Path) -> str:
     )
 
 
-async def _show(duration_s: float, console: Console, *, plain: bool, record: Path | None) -> int:
+async def _show(duration_s: float, console: Console, *, plain: bool, record: Path | None, browser: bool) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
@@ -174,17 +185,25 @@ async def _show(duration_s: float, console: Console, *, plain: bool, record: Pat
             patience_s=scenario.PATIENCE_S,
             in_flight_per_pod=scenario.IN_FLIGHT_PER_POD,
             drain_s=scenario.DRAIN_S,
+            prices=scenery.manifests() / "examples" / "prices.yaml",
+            page=True,
         )
         setting = stage.serve(Path(folder), startup_s=scenario.STARTUP_S, loop=closed)
         async with setting as on, aiohttp.ClientSession() as session:
             demo = Demo(on, session, Account(played))
+            console.print(f"the autoscaler's page: {on.page_url}", highlight=False, soft_wrap=True)
+            if browser:
+                await asyncio.to_thread(webbrowser.open, on.page_url)
             console.print(screen.introduction(), highlight=False, soft_wrap=True)
             console.print(commands(on.kubeconfig), highlight=False, soft_wrap=True)
             console.print("the autoscaler learns the days before this one (half a minute at most, as a rule) …")
             await demo.begin(stop)
+            before = await demo.bill()
             await _play(demo, console, stop, plain=plain)
             reads, decisions = await demo.counts()
-    lines = demo.account.summary(reads=reads, decisions=decisions, beside=await asyncio.to_thread(_beside, demo.account))
+            after = await demo.bill()
+    cost = after.since(before) if after is not None and before is not None else None
+    lines = demo.account.summary(reads=reads, decisions=decisions, cost=cost, beside=await asyncio.to_thread(_beside, demo.account))
     console.print("", *lines, sep="\n", highlight=False, soft_wrap=True)
     console.print("stopped: no process is left behind")
     if stop.is_set():
@@ -219,11 +238,15 @@ async def _play(demo: Demo, console: Console, stop: asyncio.Event, *, plain: boo
                 await asyncio.wait_for(stop.wait(), _TICK_S if not plain else 2 * _TICK_S)
 
 
-def run(*, duration_s: float, plain: bool, record: Path | None = None) -> int:
-    """Show the demo for about *duration_s* seconds, or until Ctrl-C; return 1 when the loop did not scale up, to zero and back."""
+def run(*, duration_s: float, plain: bool, record: Path | None = None, browser: bool = True) -> int:
+    """Show the demo for about *duration_s* seconds, or until Ctrl-C; return 1 when the loop did not scale up, to zero and back.
+
+    With *browser* the page is opened, where somebody sits before a screen.
+    """
     console = Console()
+    opens = browser and console.is_terminal and screen.is_there(os.environ, sys.platform)
     try:
-        return asyncio.run(_show(duration_s, console, plain=plain or not console.is_terminal, record=record))
+        return asyncio.run(_show(duration_s, console, plain=plain or not console.is_terminal, record=record, browser=opens))
     except (stage.StageError, scenery.SceneryError, ApiServerError, aiohttp.ClientError, msgspec.DecodeError) as error:
         Console(stderr=True).print(f"error: {error}", markup=False)
         return 1

@@ -1,6 +1,6 @@
 """The demo's screen: the load, what waits, where the pods are, and what was decided and why, from the object's own status."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Group
 from rich.table import Table
@@ -15,6 +15,15 @@ _WIDTH = 48
 _CHANGES = 5
 _STYLES = {State.SERVING: "green", State.WARM: "yellow", State.STARTING: "blue"}
 _NOTE = f"a second here is a minute there: windows, rates, cool-down, idling and model loading are {SCALE} times shorter"
+
+
+def is_there(environment: Mapping[str, str], platform: str) -> bool:
+    """Return whether somebody sees a browser that is started here: not in a pipeline, nor over ssh without a display."""
+    if environment.get("CI") or environment.get("BROWSER") == "none":
+        return False
+    if platform in {"darwin", "win32"}:
+        return "SSH_CONNECTION" not in environment
+    return bool(environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY"))
 
 
 def picture(account: Account, history: Sequence[Moment]) -> Group:

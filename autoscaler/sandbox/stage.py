@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import json
 import math
+import secrets
 import signal
 import socket
 import ssl
@@ -90,6 +91,12 @@ class Loop:
     day: Day | None = None
     """What load there is today, and was on the days before; None: none, and nothing is known of them."""
 
+    page: bool = False
+    """Whether the autoscaler shows its web page, on loopback, to whoever has its key."""
+
+    prices: Path | None = None
+    """What GPU-hours cost, as the autoscaler reads it; None: nothing is known of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stage:
@@ -103,6 +110,8 @@ class Stage:
     autoscaler_port: int | None = None
     begins_at: float | None = None
     """When the day of the loop begins, Unix seconds."""
+    page_url: str = ""
+    """The address of the autoscaler's page, with the key that opens it; empty: there is no page."""
 
     async def read(self, path: str) -> dict[str, Any]:
         """Return the answer to ``kubectl get --raw PATH``; `ApiServerError` carries the adapter's reason."""
@@ -156,7 +165,7 @@ async def serve(
         cluster = await _start("cluster", ["autoscaler.sandbox.cluster", f"--folder={folder}"], folder, parts)
         kubeconfig = Path(cluster["kubeconfig"])
         kube = await Kube.connect(str(kubeconfig))
-        adapter_port, autoscaler_port = free_ports(2)
+        adapter_port, autoscaler_port, page_port = free_ports(3)
         await scenery.build(kube, _scene(adapter_port, startup_s, loop))
         words = ["autoscaler.sandbox.fleet.process", f"--kubeconfig={kubeconfig}", f"--selector=app={WORKLOAD}"]
         words += [f"--seed={seed}", f"--speed={speed}", *_gateway(loop)]
@@ -188,8 +197,13 @@ async def serve(
                 "--identity=autoscaler-0", "--address=127.0.0.1", f"--port={autoscaler_port}", f"--period={loop.period_s:g}",
                 "--drain-seconds=0.2",
                 *([f"--record={loop.record}"] if loop.record is not None else []),
+                *([f"--prices={loop.prices}"] if loop.prices is not None else []),
                 *_forecasting(fleet_url, loop.day),
             ]  # fmt: skip
+            if loop.page:
+                key, key_file = _key(folder)
+                words += [f"--page=127.0.0.1:{page_port}", f"--page-key-file={key_file}"]
+                stage = replace(stage, page_url=f"http://127.0.0.1:{page_port}/?key={key}")
             await _start("autoscaler", words, folder, parts, says_ready=False)
             await _until(parts, lambda: scenery.create(stage.kube, loop.scaler), what="no InferenceScaler is taken")
             await _until(parts, lambda: _decided(stage, loop), what="the autoscaler did not decide")
@@ -232,6 +246,14 @@ def _learning_s(day: Day) -> float:
         gated.observe(np.array([float(value)]), horizons=horizons, quantiles=quantiles)
     each_s = (time.monotonic() - began) / _MEASURED
     return min(_LEARN_AT_MOST_S, _LEARN_RATIO * each_s * day.days * spec.day)
+
+
+def _key(folder: Path) -> tuple[str, Path]:
+    """Return a new key for the page, and the file that it is in: a command line can be read by everybody on the machine."""
+    key, file = secrets.token_urlsafe(24), folder / "page.key"
+    file.touch(mode=0o600)
+    file.write_text(key, encoding="ascii")
+    return key, file
 
 
 async def _serving(fleet_url: str) -> None:

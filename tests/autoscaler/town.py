@@ -19,6 +19,7 @@ from autoscaler.cost.hardware import Capacity, Hardware
 from autoscaler.decision.startup import Sample
 from autoscaler.errors import TargetError
 from autoscaler.report.telemetry import Telemetry
+from autoscaler.reporting import Audience
 from autoscaler.resource.scaler import Key, Mechanism, Query, TargetRef
 from autoscaler.sandbox import scenery
 from autoscaler.seen import PodSeen, Pool, TargetSeen
@@ -238,7 +239,9 @@ class Town:
         """Return what was written to paths that end so."""
         return [asked for asked in self.world.asked if asked.method != "GET" and asked.path.endswith(ending)]
 
-    def controller(self, *, anticipation: Anticipation | None = None, **pace: float) -> Controller:
+    def controller(
+        self, *, anticipation: Anticipation | None = None, audience: Audience | None = None, **pace: float
+    ) -> Controller:
         """Return a controller that knows nothing but what is stored."""
         kube: Any = self.client
         return Controller(
@@ -249,6 +252,7 @@ class Town:
             fence=lambda: self.holds,
             pace=Pace(**pace),
             anticipation=anticipation,
+            audience=audience,
             clock=self.clock,
         )
 

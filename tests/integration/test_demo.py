@@ -59,6 +59,7 @@ def test_the_demo_scales_up_to_zero_and_back_and_ends_by_itself(tmp_path: Path) 
     # Without a reason of its own, the failure is in what the demo has shown.
     assert done.returncode == 0, f"{shown}\n{done.stderr}"
     assert "kubectl get isc -n llm-inference" in shown
+    assert re.search(r"^the autoscaler's page: http://127\.0\.0\.1:\d+/\?key=\S+$", shown, re.MULTILINE), shown
     assert "a second here is a minute there" in shown
     assert re.search(r" s  silence .* ●0 ○0 ◌0 ", shown), "no pod is left in the silence"
     assert re.search(r"^forecast +(a pod|\d pods) asked for \d+\.\d s before the burst, [1-9] ready at it", shown, re.MULTILINE), (
@@ -67,6 +68,7 @@ def test_the_demo_scales_up_to_zero_and_back_and_ends_by_itself(tmp_path: Path) 
     assert re.search(r"^requests +[1-9]\d+ answered, \d+ late .*, 0 failed$", shown, re.MULTILINE), shown
     assert re.search(r"^warm pods +[1-9]\d* promoted", shown, re.MULTILINE), shown
     assert re.search(r"^daemons +[1-9]\d+ metric reads answered, [1-9]\d+ decisions, [1-9]\d* changes$", shown, re.MULTILINE), shown
+    assert re.search(r"^cost +\d+\.\d GPU-hours, [1-9]\d*\.\d\d USD by the autoscaler's own count$", shown, re.MULTILINE), shown
     assert "never" not in shown
     assert list(scratch.iterdir()) == []
     assert _relatives(scratch) == []

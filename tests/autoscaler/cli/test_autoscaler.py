@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from autoscaler import daemon
 from autoscaler.cli.main import app
-from autoscaler.settings import Foresight, Options
+from autoscaler.settings import Foresight, Options, Page
 
 
 def handed_over(monkeypatch: pytest.MonkeyPatch) -> list[Options]:
@@ -29,6 +29,13 @@ def handed_over(monkeypatch: pytest.MonkeyPatch) -> list[Options]:
         (["--refit-hours=0.5"], "0, or 1 to 24"),
         (["--refit-hours=25"], "less than or equal to 24"),
         (["--bucket-seconds=7"], "must divide a day"),
+        (["--page=8444"], "no address with a port"),
+        (["--page=localhost:http"], "no address with a port"),
+        (["--page=127.0.0.1:99999"], "no address with a port"),
+        (["--page-key-file=key"], "there is no page without an address"),
+        (["--page=0.0.0.0:8444", "--page-key-file=key"], "0.0.0.0 is not loopback"),
+        (["--page=:8444", "--page-key-file=key"], "is not loopback"),
+        (["--page=10.1.2.3:8444", "--page-key-file=key"], "everybody on the way reads the key"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(words: list[str], said: str) -> None:
@@ -56,3 +63,29 @@ def test_without_a_word_nothing_is_kept_asked_or_refitted(monkeypatch: pytest.Mo
     CliRunner().invoke(app, ["autoscaler"])
 
     assert given[0].foresight == Foresight()
+
+
+def test_a_file_of_prices_is_handed_to_the_daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = handed_over(monkeypatch)
+
+    CliRunner().invoke(app, ["autoscaler", f"--prices={tmp_path / 'prices.yaml'}"])
+    CliRunner().invoke(app, ["autoscaler"])
+
+    assert [options.prices for options in given] == [tmp_path / "prices.yaml", None]
+
+
+@pytest.mark.parametrize(
+    ("words", "page"),
+    [
+        ([], None),
+        (["--page=:8444"], Page(address="0.0.0.0", port=8444)),
+        (["--page=[::1]:8444"], Page(address="::1", port=8444)),
+        (["--page=127.0.0.1:0", "--page-key-file=key"], Page(address="127.0.0.1", port=0, key_file=Path("key"))),
+    ],
+)
+def test_the_page_is_off_until_it_has_an_address(words: list[str], page: Page | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = handed_over(monkeypatch)
+
+    CliRunner().invoke(app, ["autoscaler", *words])
+
+    assert given[0].page == page

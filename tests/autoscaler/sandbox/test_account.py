@@ -3,6 +3,7 @@
 from typing import Any
 
 from autoscaler.sandbox.account import Account
+from autoscaler.sandbox.bill import Bill
 from autoscaler.sandbox.moment import Moment, Prospect, State, pods, prospect, state_of
 from autoscaler.sandbox.scenario import Scenario
 
@@ -33,7 +34,7 @@ FORESEEN = {
 }
 
 WHOLE = (
-    moment(0.0, "a", "b", prospect=Prospect(gate_open=True)),
+    moment(0.0, "a", "b", gpu_seconds=30.0, prospect=Prospect(gate_open=True)),
     moment(26.0, "a", "b", starting="c", status={"trail": [FORESEEN]}),
     moment(30.0, "a", "bc"),
     moment(34.0, "ab", "c", prospect=Prospect(offered=2.5)),
@@ -41,7 +42,7 @@ WHOLE = (
     moment(60.0, "a", "b"),
     moment(70.0),
     moment(85.0, rate=5.0),
-    moment(90.0, "e", gpu_seconds=150.0, completed=700, late=12, failed=3),
+    moment(90.0, "e", gpu_seconds=180.0, completed=700, late=12, failed=3),
 )
 
 
@@ -77,7 +78,7 @@ def test_a_whole_loop_is_accounted_for() -> None:
 
 
 def test_the_summary_says_it_in_numbers() -> None:
-    lines = account(*WHOLE, returned_at=85.0).summary(reads=400, decisions=None)
+    lines = account(*WHOLE, returned_at=85.0).summary(reads=400, decisions=None, cost=Bill(150.0, {"USD": 0.25}))
 
     text = "\n".join(lines)
     assert "700 answered, 12 late (first token after 2 s), 3 failed" in text
@@ -88,8 +89,10 @@ def test_the_summary_says_it_in_numbers() -> None:
     assert "the load itself would have had them 5.0 s after it, at the earliest; it was believed from the start" in text
     assert "24.0 s until no pod was left" in text
     assert "5.0 s until the first pod served" in text
-    # 150 GPU-seconds are 150 GPU-minutes of a cluster: 2.5 hours. Four pods for 90 s would be six: 58 % more.
+    # Of 180 GPU-seconds 30 were before it began. 150 are 150 GPU-minutes of a cluster: 2.5 hours. Four pods for 90 s would be six:
+    # 58 % more.
     assert "2.5, against 6.0 for 4 pods all the time, 58% less" in text
+    assert "2.5 GPU-hours, 15.00 USD by the autoscaler's own count" in text
     assert "400 metric reads answered, ? decisions, 1 changes" in text
 
 

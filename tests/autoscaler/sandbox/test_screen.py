@@ -140,3 +140,19 @@ def test_the_demos_object_is_one_that_the_autoscaler_takes() -> None:
     assert read.history_query == scenario.day(Scenario(90.0)).query
     assert read.policy.idle is not None
     assert read.policy.idle.zero_after_s is not None
+
+
+@pytest.mark.parametrize(
+    ("environment", "platform", "there"),
+    [
+        ({"DISPLAY": ":0"}, "linux", True),
+        ({"WAYLAND_DISPLAY": "wayland-0"}, "linux", True),
+        ({}, "linux", False),
+        ({"DISPLAY": ":0", "CI": "true"}, "linux", False),
+        ({"DISPLAY": ":0", "BROWSER": "none"}, "linux", False),
+        ({}, "darwin", True),
+        ({"SSH_CONNECTION": "10.0.0.1 1 10.0.0.2 22"}, "darwin", False),
+    ],
+)
+def test_a_browser_is_opened_where_somebody_sees_it(environment: dict[str, str], platform: str, there: bool) -> None:
+    assert screen.is_there(environment, platform) is there

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from adapter.kube.client import Kube
@@ -107,3 +108,20 @@ async def test_the_kind_may_go_and_come_back(scalers: Scalers, api: Api) -> None
         await api.created(PATH, scaler("new"))
 
         await eventually(lambda: scalers.keys() == [Key(NAMESPACE, "new")], within_s=10.0)
+
+
+async def test_whoever_shows_them_hears_of_every_document_with_its_status_and_of_its_end(scalers: Scalers, api: Api) -> None:
+    heard: list[tuple[Key, str | None]] = []
+
+    def hear(key: Key, raw: bytes | None) -> None:
+        heard.append((key, None if raw is None else msgspec.json.decode(raw).get("status", {}).get("message")))
+
+    scalers.on_document = hear
+    await defined(api, of_scalers())
+    async with running(scalers.run()):
+        await api.created(PATH, scaler())
+        await eventually(lambda: heard == [(WEB, None)])
+        await api.patch(f"{PATH}/web/status", {"status": {"message": "stays at 2"}})
+        await eventually(lambda: (WEB, "stays at 2") in heard)
+        await api.delete(f"{PATH}/web")
+        await eventually(lambda: heard[-1] == (WEB, None))
