@@ -63,4 +63,6 @@ def test_components_that_are_not_built_are_named_with_the_remedy(tmp_path: Path,
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))
 
-    assert tiers.missing("cluster") == ("cluster tier: etcd, kwok, kubernetes, prometheus not built yet: run 'make components'")
+    assert tiers.missing("cluster") == (
+        "cluster tier: etcd, helm, kwok, kubernetes, prometheus not built yet: run 'make components'"
+    )

@@ -6,10 +6,12 @@ Run as a program it builds what it is asked for and says what it is doing: ``pyt
 """
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,10 +19,15 @@ from pathlib import Path
 COMPONENTS = Path(__file__).parent / "components"
 
 #: What the cluster tier runs. `prometheus-adapter` is a peer that only benchmarks need.
-CLUSTER = ("etcd", "kwok", "kubernetes", "prometheus")
+CLUSTER = ("etcd", "helm", "kwok", "kubernetes", "prometheus")
+#: What integration tests run beside those, and skip without.
+INTEGRATION = ("alertmanager",)
 
+_HELM_VERSION = "v4.3.1"
 _KUBERNETES_VERSION = "v1.36.3"
 _LDFLAGS = {
+    # Without it helm says v4.3, and a chart that asks for a version of helm is told less than there is.
+    "helm": f"-X helm.sh/helm/v4/internal/version.version={_HELM_VERSION}",
     # Without these the API server reports v0.0.0, and clients that look at the version misjudge it.
     "kubernetes": (
         f"-X k8s.io/component-base/version.gitVersion={_KUBERNETES_VERSION}"
@@ -28,7 +35,9 @@ _LDFLAGS = {
         " -X k8s.io/component-base/version.gitMinor=36"
     ),
 }
-_MINUTES = {"etcd": 1, "kwok": 2, "kubernetes": 6, "prometheus": 6, "prometheus-adapter": 2}
+#: A module that is published without what it embeds, its web pages, and the file that stands in for them: nobody opens them here.
+_HOLLOW = {"alertmanager": ("github.com/prometheus/alertmanager", "ui/app/dist/index.html")}
+_MINUTES = {"alertmanager": 3, "etcd": 1, "helm": 3, "kwok": 2, "kubernetes": 6, "prometheus": 6, "prometheus-adapter": 2}
 
 
 class BuildError(Exception):
@@ -73,7 +82,7 @@ def missing(components: Iterable[str] = CLUSTER) -> list[str]:
 
 def program(name: str) -> Path:
     """Return the path of the built program *name*, such as ``kube-apiserver``."""
-    for component in (*CLUSTER, "prometheus-adapter"):
+    for component in (*CLUSTER, *INTEGRATION, "prometheus-adapter"):
         path = bin_folder(component) / name
         if path.exists():
             return path
@@ -94,13 +103,16 @@ def build(component: str) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     flags = f"-s -w {_LDFLAGS.get(component, '')}".strip()
-    command = [go, "build", "-mod=readonly", "-trimpath", "-ldflags", flags, "-o", f"{partial}/", *packages(component)]
     print(f"building {component} (about {_MINUTES.get(component, 5)} min on two cores the first time) …", flush=True)
     started = time.monotonic()
-    result = subprocess.run(command, cwd=COMPONENTS / component, capture_output=True, text=True, check=False)
-    if result.returncode != 0:
+    try:
+        with tempfile.TemporaryDirectory(prefix="leadtime-build-") as scratch:
+            filled = [f"-modfile={_filled(go, component, Path(scratch))}"] if component in _HOLLOW else []
+            arguments = ["build", "-mod=readonly", *filled, "-trimpath", "-ldflags", flags, "-o", f"{partial}/"]
+            _go(go, component, *arguments, *packages(component))
+    except BuildError:
         shutil.rmtree(partial, ignore_errors=True)
-        raise BuildError(f"{component}: go build exited {result.returncode}:\n{result.stderr[-2000:]}")
+        raise
     # `go build` names a program after the last element of its package, or of the module when that is a version suffix.
     server = partial / "server"
     if component == "etcd" and server.exists():
@@ -110,9 +122,34 @@ def build(component: str) -> None:
     print(f"built {component} in {time.monotonic() - started:.0f} s", flush=True)
 
 
+def _filled(go: str, component: str, scratch: Path) -> Path:
+    """Return a ``go.mod`` in *scratch* that takes *component*'s hollow module from a copy in which nothing is missing."""
+    module, embedded = _HOLLOW[component]
+    published = Path(json.loads(_go(go, component, "mod", "download", "-json", module))["Dir"])
+    copy = scratch / "module"
+    shutil.copytree(published, copy, copy_function=shutil.copyfile)
+    for folder, _, _ in os.walk(copy):  # the module cache is read-only, and so are copies of its folders
+        Path(folder).chmod(0o755)
+    (copy / embedded).parent.mkdir(parents=True)
+    (copy / embedded).write_text("<!doctype html><title>Not built</title>\n")
+    for name in ("go.mod", "go.sum"):
+        shutil.copyfile(COMPONENTS / component / name, scratch / name)
+    with (scratch / "go.mod").open("a") as file:
+        file.write(f"\nreplace {module} => {copy}\n")
+    return scratch / "go.mod"
+
+
+def _go(go: str, component: str, *arguments: str) -> str:
+    """Return what the Go toolchain prints, run in *component*'s folder; `BuildError` with its last words when it fails."""
+    ran = subprocess.run([go, *arguments], cwd=COMPONENTS / component, capture_output=True, text=True, check=False)
+    if ran.returncode != 0:
+        raise BuildError(f"{component}: go {arguments[0]} exited {ran.returncode}:\n{ran.stderr[-2000:]}")
+    return ran.stdout
+
+
 def main(arguments: list[str]) -> int:
-    """Build the named components, or all that the cluster tier needs; return an exit status."""
-    wanted = arguments or list(CLUSTER)
+    """Build the named components, or all that the tests need; return an exit status."""
+    wanted = arguments or [*CLUSTER, *INTEGRATION]
     todo = missing(wanted)
     for position, component in enumerate(todo, start=1):
         print(f"[{position}/{len(todo)}] ", end="")

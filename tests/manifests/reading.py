@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import yaml
 
 ROOT = Path(__file__).parents[2] / "manifests"
+CHART = ROOT / "chart"
 
 
 class Manifest(NamedTuple):
@@ -29,8 +30,8 @@ class Manifest(NamedTuple):
 
 @cache
 def everything() -> tuple[Manifest, ...]:
-    """Return every document of every file."""
-    files = sorted(ROOT.rglob("*.yaml"))
+    """Return every document of every file; the chart's files are templates, and `rendering` has what they say."""
+    files = sorted(path for path in ROOT.rglob("*.yaml") if not path.is_relative_to(CHART))
     return tuple(
         Manifest(str(path.relative_to(ROOT)), document) for path in files for document in yaml.safe_load_all(path.read_text())
     )

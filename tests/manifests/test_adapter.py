@@ -45,14 +45,17 @@ def test_every_object_says_its_kind_its_name_and_its_namespace(found: Manifest) 
 
 def test_every_file_is_listed_by_its_kustomization_and_every_listed_one_is_there() -> None:
     for path in reading.ROOT.rglob("kustomization.yaml"):
-        listed = yaml.safe_load(path.read_text())["resources"]
+        told = yaml.safe_load(path.read_text())
+        listed = [*told.get("resources", ()), *(patch["path"] for patch in told.get("patches", []) if "path" in patch)]
+        listed += [file for each in told.get("configMapGenerator", ()) for file in each["files"]]
         assert all((path.parent / each).exists() for each in listed), path
-        own = {each.name for each in path.parent.glob("*.yaml")} - {
+        own = {each.name for each in path.parent.iterdir() if each.suffix in (".yaml", ".json")} - {
             "kustomization.yaml",
             "adapter-scrape.yaml",
+            "prices.yaml",
             *(each.name for each in path.parent.glob("scaler*.yaml")),
         }
-        assert own == {each for each in listed if each.endswith(".yaml")}, path
+        assert own == {each for each in listed if each.endswith((".yaml", ".json"))}, path
 
 
 def test_no_kustomization_moves_the_role_binding_out_of_kube_system() -> None:
@@ -178,16 +181,6 @@ def test_serving_the_external_group_is_one_more_argument() -> None:
         {"op": "add", "path": "/spec/template/spec/containers/0/args/-", "value": "--external"}
     ]
     assert patch["target"] == {"kind": "Deployment", "name": reading.one("Deployment", BASE)["metadata"]["name"]}
-
-
-def test_prometheus_verifies_the_certificate_of_the_service_that_it_scrapes() -> None:
-    monitor = reading.one("ServiceMonitor", "overlays")
-    (endpoint,) = monitor["spec"]["endpoints"]
-
-    assert endpoint["port"] == PORT["name"]
-    assert endpoint["path"] == paths.Page.TELEMETRY.value
-    assert endpoint["tlsConfig"]["serverName"] == f"{SERVICE['metadata']['name']}.{SERVICE['metadata']['namespace']}.svc"
-    assert selects(monitor["spec"]["selector"]["matchLabels"], {"app.kubernetes.io/name": "leadtime-adapter"})
 
 
 # Its configuration
