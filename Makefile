@@ -5,9 +5,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 PACKAGES := adapter autoscaler forecasting
-CODE := $(PACKAGES) tests benchmarks
+CODE := $(PACKAGES) dashboards tests benchmarks
 
-.PHONY: help env demo test unit check format lock components compare bench kind-test clean
+.PHONY: help env demo test unit check format lock components compare bench docs generate sbom kind-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,7 +46,7 @@ lock: ## write requirements.lock anew from pyproject.toml (needs uv; the lock na
 	@uv export --quiet --format requirements-txt --no-emit-project --all-groups --no-header --output-file requirements.lock
 	@rm uv.lock
 
-components: $(READY) ## build the real control plane's programs from their Go modules (once; about 15 minutes on two cores)
+components: $(READY) ## build the real control plane's programs from their Go modules (once; about 20 minutes on two cores)
 	@$(BIN)/python -m tests.cluster.build
 
 compare: $(READY) ## compare autoscalers by simulation, on loads that are made (over an hour on two cores; ARGS=--quick: two minutes)
@@ -54,6 +54,27 @@ compare: $(READY) ## compare autoscalers by simulation, on loads that are made (
 
 bench: $(READY) ## run the benchmarks behind the README's figures
 	@$(BIN)/python -m benchmarks
+
+docs: $(READY) ## build the documentation's site into site/; a warning is a failure
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet --clean --site-dir site
+
+generate: $(READY) ## write anew what is made of other files: dashboards, the chart's copies, rules, docs/reference
+	@$(BIN)/python -m dashboards
+	@$(BIN)/python -m tests.manifests.prometheus.derived
+	@$(BIN)/python -m tests.manifests.copied
+	@$(BIN)/python -m tests.docs.generate
+
+sbom: $(READY) ## write dist/leadtime.cdx.json: what the image holds, as CycloneDX (fetches the locked wheels anew)
+	@rm -rf .cache/sbom && mkdir -p .cache/sbom dist
+	@$(BIN)/python -m pip download --quiet --disable-pip-version-check --require-hashes --only-binary=:all: \
+	  --dest .cache/sbom/wheels --requirement requirements.lock
+	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir .cache/sbom/wheels .
+	@$(PYTHON) -m venv --without-pip .cache/sbom/image
+	@$(BIN)/python -m pip --python .cache/sbom/image/bin/python install --quiet --disable-pip-version-check \
+	  --no-index --find-links .cache/sbom/wheels leadtime
+	@$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-file dist/leadtime.cdx.json \
+	  .cache/sbom/image/bin/python
+	@rm -rf .cache/sbom
 
 kind-test: $(READY) ## run the cluster tier on a kind cluster (needs docker and kind; not part of make test)
 	@kind create cluster --name leadtime-test --config tests/cluster/kind.yaml --kubeconfig .kind.kubeconfig --wait 180s
@@ -63,4 +84,4 @@ kind-test: $(READY) ## run the cluster tier on a kind cluster (needs docker and 
 	  kind delete cluster --name leadtime-test --kubeconfig .kind.kubeconfig; rm -f .kind.kubeconfig; exit $$status
 
 clean: ## remove what the other targets made here (not the built components in the user's cache)
-	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache site
