@@ -5,6 +5,7 @@ import fcntl
 import os
 import pty
 import select
+import signal
 import struct
 import subprocess
 import termios
@@ -72,8 +73,7 @@ def running(command: Sequence[str], environment: Mapping[str, str], *, columns: 
         stderr=slave,
         env={**plain, "TERM": "xterm-256color"},
         start_new_session=True,
-        # So that Ctrl-C is for it. It is one system call, which waits for no lock.
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509
+        preexec_fn=_take_the_terminal,  # noqa: PLW1509 - system calls, which wait for no lock
     )
     os.close(slave)
     try:
@@ -82,3 +82,9 @@ def running(command: Sequence[str], environment: Mapping[str, str], *, columns: 
         process.kill()
         process.wait()
         os.close(master)
+
+
+def _take_the_terminal() -> None:
+    """Have Ctrl-C be for this process, and heard by it: where a shell runs the tests in the background, they ignore it."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -114,7 +114,9 @@ async def test_explain_says_why_from_the_status(sandbox: Sandbox) -> None:
 async def test_a_boost_raises_the_number_says_so_in_the_trail_and_can_be_ended(sandbox: Sandbox) -> None:
     begun = await sandbox.leadtime("boost", KEY, "--for", "30m", "--min", "3")
     await sandbox.until_replicas(3)
-    status = await sandbox.until_status(reason="Schedule")
+    status = await sandbox.until_status(
+        reason="Schedule", readyReplicas=3
+    )  # while pods start, their lack is the reason now and then
     explained = await sandbox.leadtime("explain", "isc", KEY)
     ended = await sandbox.leadtime("boost", KEY, "--end")
 
