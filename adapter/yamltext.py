@@ -6,6 +6,7 @@ when its aliases are followed.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import yaml
 
@@ -33,6 +34,14 @@ class Document:
         while known and known not in self.lines:
             known = known[:-1]
         return errors.Problem(dotted(place), message, self.lines.get(known))
+
+
+def of(path: Path) -> str:
+    """Return the text of the file at *path*. Raises `ConfigError` when it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise errors.ConfigError(str(path), [errors.Problem("", f"cannot be read: {error}")]) from error
 
 
 def dotted(place: Place) -> str:

@@ -73,11 +73,7 @@ def load(path: Path) -> Prices:
         ConfigError: the file cannot be read, or anything in it is wrong; it lists every problem.
 
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise errors.ConfigError(str(path), [errors.Problem("", f"cannot be read: {error}")]) from error
-    return parse(text, file=str(path))
+    return parse(yamltext.of(path), file=str(path))
 
 
 def parse(text: str, *, file: str = "prices") -> Prices:

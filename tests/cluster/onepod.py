@@ -1,14 +1,12 @@
 """The adapter with one pod and one page of metrics: as much of a metric source as a test about something else needs."""
 
 import contextlib
-import http.server
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.cluster import access, stack, waiting
+from tests.cluster import access, exposed, stack, waiting
 
 POD = "server"
 #: What the page says of the pod.
@@ -70,24 +68,5 @@ def _page(namespace: str) -> Iterator[str]:
     """Serve the page on loopback and yield its URL. It also tells of pods that are yet to come: `POD` with a number."""
     names = [POD, *(f"{POD}-{number}" for number in range(4))]
     lines = [f'{metric}{{namespace="{namespace}",pod="{name}"}} {value}' for metric, value in VALUES.items() for name in names]
-    body = "".join(f"{line}\n" for line in lines).encode()
-
-    class Page(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", "text/plain; version=0.0.4")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 the name that the base class gave it
-            """Say nothing: a line a second is no news."""
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
-        thread = threading.Thread(target=server.serve_forever, name="page", daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/metrics"
-        finally:
-            server.shutdown()
-            thread.join(10)
+    with exposed.page(lines) as address:
+        yield f"http://{address}/metrics"

@@ -1,14 +1,12 @@
 """Whatever has a /scale is scaled by it: a StatefulSet, a custom resource; and of a Deployment the least loaded pods go first."""
 
 import contextlib
-import http.server
-import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
 
-from tests.cluster import access, hpa, scaled, steering, waiting
+from tests.cluster import access, exposed, hpa, scaled, steering, waiting
 
 GROUP = "tests.leadtime.dev"
 LOAD = "requests_on_hand"
@@ -170,28 +168,9 @@ def test_the_least_loaded_pod_goes_first(world: steering.World, namespace: str) 
 @contextlib.contextmanager
 def page(namespace: str, loads: Mapping[str, float]) -> Iterator[str]:
     """Serve how loaded each pod is, and yield the page's URL."""
-    lines = [f'{LOAD}{{namespace="{namespace}",pod="{name}"}} {value}\n' for name, value in loads.items()]
-    body = "".join(lines).encode()
-
-    class Page(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", "text/plain; version=0.0.4")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 the name that the base class gave it
-            """Say nothing: a line a second is no news."""
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
-        thread = threading.Thread(target=server.serve_forever, name="page", daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/metrics"
-        finally:
-            server.shutdown()
-            thread.join(10)
+    lines = [f'{LOAD}{{namespace="{namespace}",pod="{name}"}} {value}' for name, value in loads.items()]
+    with exposed.page(lines) as address:
+        yield f"http://{address}/metrics"
 
 
 def with_page(world: steering.World, url: str) -> dict[str, Any]:

@@ -1,9 +1,7 @@
 """`leadtime doctor` on a real control plane: each of these set-ups is broken in one way, and it says in which and what mends it."""
 
 import contextlib
-import http.server
 import json
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.cluster import access, doctoring, prometheus, scaled, stack, steering, waiting
+from tests.cluster import access, doctoring, exposed, prometheus, scaled, stack, steering, waiting
 
 Break = Callable[["Ward"], contextlib.AbstractContextManager[None]]
 
@@ -344,27 +342,8 @@ def test_a_team_with_rights_in_its_namespace_alone_has_its_scalers_judged(ward: 
 def _pages(labels: str) -> Iterator[str]:
     """Serve two GPUs' utilisation with these *labels* on loopback, and yield the address."""
     lines = [f'DCGM_FI_DEV_GPU_UTIL{{gpu="{gpu}",UUID="GPU-{gpu}"{labels}}} 50' for gpu in range(2)]
-    body = "".join(f"{line}\n" for line in lines).encode()
-
-    class Page(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", "text/plain; version=0.0.4")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 the name that the base class gave it
-            """Say nothing."""
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
-        thread = threading.Thread(target=server.serve_forever, name="gpus", daemon=True)
-        thread.start()
-        try:
-            yield f"127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join(10)
+    with exposed.page(lines) as address:
+        yield address
 
 
 def _job(name: str, address: str, **more: Any) -> dict[str, Any]:
