@@ -72,7 +72,8 @@ def small(count: int = 8, names: tuple[Key, ...] = ()) -> Show:
     now = time.time()
     keys = [QWEN, *names, *(Key(f"team-{place % 3}", f"model-{place}") for place in range(count))]
     targets = [
-        Target(key, fleet.waves(low=1.0, high=4.0 + place, period_s=400.0, phase=place / 5)) for place, key in enumerate(keys)
+        Target(key, fleet.waves(low=1.0, high=4.0 + place, period_s=400.0, phase=place / 5, since=now))
+        for place, key in enumerate(keys)
     ]
     moments = [now - 600.0 + 15.0 * tick for tick in range(40)]
     return Show(targets, showing.board(targets, lambda _: iter(moments)))

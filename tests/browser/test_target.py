@@ -31,11 +31,12 @@ def words(text: str) -> str:
 
 async def test_a_decision_opens_into_the_sentences_that_explain_prints(show: Show, opened: Open, tmp_path: Path) -> None:
     file = tmp_path / "record.jsonl"
-    target = Target(QWEN, showing.fleet.waves(low=1.0, high=8.0, period_s=300.0))
+    began = time.time() - 400.0
+    target = Target(QWEN, showing.fleet.waves(low=1.0, high=8.0, period_s=300.0, since=began))
     show.board.forget(QWEN)
     with Recorder(file) as recorder:
         for tick in range(80):
-            told = target.decided(time.time() - 400.0 + 5.0 * tick)
+            told = target.decided(began + 5.0 * tick)
             show.board.decided(told, target.account)
             recorder.write(
                 Record(

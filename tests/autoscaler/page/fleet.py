@@ -69,10 +69,11 @@ def policy(**changes: Any) -> Policy:
     return Policy(**{**told, **changes})
 
 
-def waves(*, low: float, high: float, period_s: float = 1800.0, phase: float = 0.0, burst: float = 0.0) -> Load:
-    """Return a load that comes and goes every *period_s*, with a burst once in each."""
+def waves(*, low: float, high: float, period_s: float = 1800.0, phase: float = 0.0, burst: float = 0.0, since: float = 0.0) -> Load:
+    """Return a load that comes and goes every *period_s*, with a burst once in each; from *since* on it is always the same."""
 
-    def load(at: float) -> float:
+    def load(now: float) -> float:
+        at = now - since
         turn = (at / period_s + phase) % 1.0
         wave = low + (high - low) * (0.5 - 0.5 * math.cos(2 * math.pi * turn))
         ripple = 0.04 * high * (math.sin(at / 17.0 + phase) + math.sin(at / 41.0))
