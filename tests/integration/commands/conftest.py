@@ -113,6 +113,7 @@ async def stage_set(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[S
 async def sandbox(stage_set: Sandbox) -> AsyncIterator[Sandbox]:
     """Yield it at rest, and bring it back to that whatever a test has done."""
     await stage_set.until_replicas(1)
+    await stage_set.until_status(currentReplicas=1, readyReplicas=1)  # what is decided is told a moment later
     yield stage_set
     annotations = dict.fromkeys((await stage_set.scaler())["metadata"].get("annotations") or {})
     await stage_set.change({"metadata": {"annotations": annotations}, "spec": {"mode": "Auto"}})
