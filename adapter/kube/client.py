@@ -143,12 +143,12 @@ class Kube:
                         yield bytes(line)
         finally:
             self._streams.discard(response)
-            response.close()
+            _leave(response)
 
     async def close(self) -> None:
         """Close every connection; streams still open end with an error."""
         for response in self._streams:
-            response.close()  # the connector alone would leave its reader waiting for ever
+            _leave(response)  # the connector alone would leave its reader waiting for ever
         await self._api.close()
         await self._connector.close()
 
@@ -179,7 +179,7 @@ class Kube:
         with _as_api_server_errors(path):
             response, token = await self._send_once(method, path, query, body, headers, limits)
             if response.status == HTTPStatus.UNAUTHORIZED and await self._renew(token):
-                response.close()
+                _leave(response)
                 response, _ = await self._send_once(method, path, query, body, headers, limits)
             if response.status // 100 == 2:
                 return response
@@ -220,6 +220,13 @@ class Kube:
 _UNUSABLE = (
     config_exception.ConfigException, yaml.YAMLError, OSError, KeyError, TypeError, ValueError, AttributeError,
 )  # fmt: skip
+
+
+def _leave(response: aiohttp.ClientResponse) -> None:
+    """Close *response*, and its connection if it was not read to its end: without the farewell of TLS, which waits for the peer."""
+    if response.connection is not None and response.connection.transport is not None:
+        response.connection.transport.abort()
+    response.close()
 
 
 def _origin(kubeconfig: str | None, context: str | None) -> str | None:

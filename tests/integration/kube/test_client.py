@@ -1,8 +1,12 @@
 import asyncio
+import contextlib
+import gc
 import json
+import socket
 import ssl
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -187,9 +191,9 @@ class InCluster:
         patch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(self.token))
         patch.setattr(incluster_config, "SERVICE_CERT_FILENAME", str(self.ca))
         self._patch = patch
-        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        tls.load_cert_chain(key)
-        self.server = FakeApiServer(tls)
+        self.tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        self.tls.load_cert_chain(key)
+        self.server = FakeApiServer(self.tls)
 
     async def connect(self) -> Kube:
         self._patch.setenv("KUBERNETES_SERVICE_HOST", "localhost")
@@ -258,6 +262,43 @@ async def test_a_service_accounts_token_that_is_half_written_is_an_api_server_er
         await kube.request("GET", PODS)
 
         await kube.close()
+
+
+def test_a_stream_that_is_left_leaves_nothing_open_where_the_server_says_no_farewell(in_cluster: InCluster) -> None:
+    """A loop's whole life, since what outlives the loop is never closed: pytest fails the test once that is collected."""
+
+    async def watch_one_line() -> None:
+        kube = await in_cluster.connect()
+        lines = kube.stream(PODS, query=WATCH)
+        assert await anext(lines) == b"{}"
+        await lines.aclose()
+        await kube.close()
+
+    with _wordless(in_cluster):
+        asyncio.run(watch_one_line())
+        gc.collect()
+
+
+@contextlib.contextmanager
+def _wordless(cluster: InCluster) -> Iterator[None]:
+    """Be a server that sends one line of a watch to its only client, and then neither reads nor writes."""
+    over = threading.Event()
+
+    def serve() -> None:
+        with listening.accept()[0] as accepted, cluster.tls.wrap_socket(accepted, server_side=True) as connection:
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n{}\n\r\n")
+            over.wait(10)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        cluster.server.port = listening.getsockname()[1]
+        thread = threading.Thread(target=serve, name="wordless")
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
 
 
 async def test_a_kubeconfig_that_is_named_comes_before_the_cluster_around_us(
