@@ -7,6 +7,8 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+_LAST_TAKEN_S = 0.1
+
 
 @dataclass
 class Balancer:
@@ -18,20 +20,23 @@ class Balancer:
 
     async def relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carry one connection to the next backend that takes it."""
-        backends = list(self.backends)
-        start = next(self._turns)
-        for offset in range(len(backends)):
-            try:
-                far = await asyncio.open_connection("127.0.0.1", backends[(start + offset) % len(backends)])
-            except OSError:
-                continue
+        try:
+            if (far := await self._reached()) is None:
+                return
             try:
                 await asyncio.gather(_pump(reader, far[1]), _pump(far[0], writer))
             finally:
                 far[1].transport.abort()
-                writer.transport.abort()
-            return
-        writer.transport.abort()
+        finally:
+            writer.transport.abort()
+
+    async def _reached(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+        backends = list(self.backends)
+        start = next(self._turns)
+        for offset in range(len(backends)):
+            with contextlib.suppress(OSError):
+                return await asyncio.open_connection("127.0.0.1", backends[(start + offset) % len(backends)])
+        return None
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -58,6 +63,8 @@ def start() -> Iterator[Balancer]:
         ready.set()
         async with server:
             await stop.wait()
+        # A connection taken in this very moment is relayed by a task that has not begun: one ended before it begins closes nothing.
+        await asyncio.sleep(_LAST_TAKEN_S)
 
     def run() -> None:
         with asyncio.Runner(loop_factory=lambda: loop) as runner:
