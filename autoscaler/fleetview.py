@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from autoscaler.decision.model import Mode
 from autoscaler.decision.schedule import Boost
 from autoscaler.resource import boosts
 
@@ -65,7 +66,7 @@ def row(document: Mapping[str, Any], *, now: float) -> Row:
         namespace=str(metadata.get("namespace") or "default"),
         name=str(metadata["name"]),
         target=f"{target.get('kind', '?')}/{target.get('name', '?')}",
-        mode=str(spec.get("mode") or "Auto"),
+        mode=str(spec.get("mode") or Mode.RECOMMEND),
         ready={"True": True, "False": False}.get(str(ready)),
         current=_whole(status, "currentReplicas"),
         desired=_whole(status, "desiredReplicas"),

@@ -36,7 +36,7 @@ def resume(
     kubeconfig: reach.Kubeconfig = None,
     kube_context: reach.Context = None,
 ) -> None:
-    """Go on in the mode that there was before `leadtime pause`; Auto, if that is not known."""
+    """Go on in the mode that there was before `leadtime pause`; Recommend, which sets nothing, if that is not known."""
     place, short = reach.named(name, namespace, kubeconfig, kube_context)
     reach.connected(lambda kube: _resume(kube, place, short), kubeconfig, kube_context)
 
@@ -64,10 +64,13 @@ async def _resume(kube: "Kube", namespace: str, name: str) -> None:
         terminal.tell(f"{namespace}/{name} is not paused: its mode is {mode}")
         return
     before = (document["metadata"].get("annotations") or {}).get(_BEFORE)
-    found = before if before in {"Auto", "Recommend"} else "Auto"
+    found = before if before in {"Auto", "Recommend"} else "Recommend"
     await writing.patch(kube, document, {"metadata": {"annotations": {_BEFORE: None}}, "spec": {"mode": found}})
     terminal.tell(f"{namespace}/{name} resumed in mode {found}")
+    if found != before:
+        act = f'kubectl patch isc {name} --namespace={namespace} --type=merge --patch=\'{{"spec":{{"mode":"Auto"}}}}\''
+        terminal.complain(f"note: its mode before the pause is not known, so it sets nothing; to have it act: {act}")
 
 
 def _mode(document: dict[str, Any]) -> str:
-    return str((document.get("spec") or {}).get("mode") or "Auto")
+    return str((document.get("spec") or {}).get("mode") or "Recommend")

@@ -139,12 +139,17 @@ def test_pause_keeps_the_mode_to_go_back_to_and_writes_only_over_what_it_read(se
     }
 
 
-@pytest.mark.parametrize(("before", "mode"), [("Recommend", "Recommend"), ("Auto", "Auto"), ("nonsense", "Auto"), (None, "Auto")])
+@pytest.mark.parametrize(
+    ("before", "mode"), [("Recommend", "Recommend"), ("Auto", "Auto"), ("nonsense", "Recommend"), (None, "Recommend")]
+)
 def test_resume_goes_back(server: apiserver.Server, ask: Leadtime, before: str | None, mode: str) -> None:
     annotations = {} if before is None else {"leadtime.dev/mode-before-pause": before}
     server.scaler(spec={**SPEC, "mode": "Paused"}, metadata={"annotations": annotations})
 
-    assert ask("resume", "qwen").out == f"llm/qwen resumed in mode {mode}\n"
+    ran = ask("resume", "qwen")
+
+    assert ran.out == f"llm/qwen resumed in mode {mode}\n"
+    assert ("is not known, so it sets nothing" in ran.err) == (before != mode)
     assert changed(server)["spec"] == {"mode": mode}
 
 
