@@ -124,8 +124,8 @@ class Site:
                 return _json({"name": None, "message": reader.message, "form": self._access.takes_tokens})
             return refused(reader)
         sight = await self._sight(reader)
-        if sight.namespaces is not None and not sight.namespaces and sight.unknown:
-            return refused(Refusal(HTTPStatus.SERVICE_UNAVAILABLE, f"the API server cannot be asked: {sight.unknown}"))
+        if isinstance(sight, Refusal):
+            return refused(sight)
         match path:
             case ["who"]:
                 return _json({"name": reader.name, "form": self._access.takes_tokens, **self._beat()})
@@ -158,8 +158,12 @@ class Site:
             case _:
                 return _nothing()
 
-    async def _sight(self, reader: Reader) -> Sight:
-        return await self._access.sight(reader, {shown.key.namespace for shown in self._board})
+    async def _sight(self, reader: Reader) -> Sight | Refusal:
+        """Return what *reader* may see. Where that cannot be asked nothing is told: a part would look as if the rest were gone."""
+        sight = await self._access.sight(reader, {shown.key.namespace for shown in self._board})
+        if sight.unknown:
+            return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, f"the API server cannot be asked: {sight.unknown}")
+        return sight
 
     def _beat(self) -> dict[str, Any]:
         return {"now": round(self._clock(), 3), "standing": msgspec.to_builtins(self._standing())}
@@ -201,7 +205,7 @@ class Site:
             await response.prepare(request)
             await self._write(response, wire.greeting())
             beaten_at = float("-inf")
-            sight: Sight | Refusal = await self._sight(reader)
+            sight = await self._sight(reader)
             while not self._closing.is_set():
                 if loop.time() - asked_at >= _ASK_AGAIN_S:
                     sight, asked_at = await self._ask_again(request), loop.time()

@@ -30,13 +30,13 @@ ADMIN, TEAM, NOBODY = "token-of-admin", "token-of-team", "token-of-nobody"
 
 
 class Cluster:
-    """The API server's word on tokens and rights. *away*: it does not answer."""
+    """The API server's word on tokens and rights. *away*: it does not answer; *unjudging*: not about rights."""
 
     def __init__(self) -> None:
         self.users = {ADMIN: "admin", TEAM: "team", NOBODY: "nobody"}
         self.may = {("admin", ""), ("team", "llm")}
         self.asked: list[Attributes] = []
-        self.away = False
+        self.away = self.unjudging = False
         self.now = 0.0
 
     async def token(self, token: str) -> Identity | None:
@@ -45,7 +45,7 @@ class Cluster:
         return Identity(self.users[token]) if token in self.users else None
 
     async def access(self, identity: Identity, attributes: Attributes) -> tuple[bool, str]:
-        if self.away:
+        if self.away or self.unjudging:
             raise ApiServerError(0, "connection refused")
         self.asked.append(attributes)
         assert isinstance(attributes, ResourceAttributes)
@@ -203,6 +203,19 @@ async def test_a_wrong_token_is_refused_and_an_api_server_that_is_away_is_no_yes
         away = await client.get("/api/fleet", headers=bearer(ADMIN))
 
     assert (wrong.status, away.status) == (401, 503)
+
+
+async def test_a_fleet_of_which_nobody_can_say_who_may_see_it_is_no_empty_fleet() -> None:
+    cluster = Cluster()
+    cluster.unjudging = True
+    async with (
+        served(cluster.pages()) as (client, _),
+        client.get("/api/fleet", headers=bearer(TEAM)) as fleet,
+        client.get("/api/fleet/events", headers=bearer(TEAM)) as events,
+        client.get("/api/targets/llm/qwen", headers=bearer(TEAM)) as target,
+    ):
+        assert (fleet.status, events.status, target.status) == (503, 503, 503)
+        assert "cannot be asked" in (await fleet.json())["message"]
 
 
 async def test_a_session_is_a_cookie_that_no_script_reads_and_no_other_site_sends() -> None:
@@ -405,6 +418,23 @@ async def test_a_stream_ends_when_its_reader_may_not_read_any_more(monkeypatch: 
 
         assert names[-1] == "bye"
         assert await answer.content.read() == b""
+
+
+async def test_a_stream_ends_when_nobody_can_say_what_its_reader_may_see(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sites, "_ASK_AGAIN_S", 0.0)
+    cluster = Cluster()
+    async with (
+        served(cluster.pages()) as (client, _),
+        client.get("/api/fleet/events", headers=bearer(TEAM)) as answer,
+    ):
+        reader = Reader()
+        await read(answer, reader, until="fleet")
+        cluster.unjudging = True
+        cluster.now += 61.0
+
+        await read(answer, reader, until="bye")
+
+        assert set(reader.rows) == {("llm", "qwen")}
 
 
 async def test_streams_end_when_the_controller_stops() -> None:
