@@ -123,7 +123,11 @@ def judge(
         why = "its GPUs did nothing at all in that time: delete it, or let an InferenceScaler rest it at zero"
         return Verdict(deployment=deployment, advice=Advice.SCALE, why=why, document=kept)
     notes = _saturation(load, replicas, target_percent)
-    if not notes and (saving := _most_saved(load, replicas)) < WORTH_RATIO:
+    saving = _most_saved(load, replicas)
+    if saving is None:
+        why = "its load and how many replicas it had are never known for the same time"
+        return Verdict(deployment=deployment, advice=Advice.UNKNOWN, why=why)
+    if not notes and saving < WORTH_RATIO:
         why = f"not even who knew the load could have saved more than {saving:.0%} of its GPU-hours"
         return Verdict(deployment=deployment, advice=Advice.LEAVE, why=why)
     most = max(2, math.ceil(float(counts.max())), math.ceil(float(loads.max()) * _HEADROOM))
@@ -188,9 +192,14 @@ def _by_the_minute(series: Series) -> Series:
     return Series(series.start_s, _STEP_S, np.repeat(series.values, series.step_s // _STEP_S))
 
 
-def _most_saved(load: Series, replicas: Series) -> float:
-    """Return which share of the replicas nobody needed: at each look, those beyond the load and beyond one."""
+def _most_saved(load: Series, replicas: Series) -> float | None:
+    """Return which share of the replicas nobody needed: at each look, those beyond the load and beyond one.
+
+    None where there is no look at which both are known.
+    """
     known = np.isfinite(load.values) & np.isfinite(replicas.values)
+    if not known.any():
+        return None
     there = replicas.values[known].sum()
     needed = np.minimum(np.maximum(1.0, np.ceil(load.values[known])), replicas.values[known]).sum()
     return float(1.0 - needed / there) if there else 0.0

@@ -5,17 +5,16 @@ import numpy as np
 from autoscaler.advice import verdict
 from autoscaler.advice.verdict import Advice, Verdict
 from autoscaler.cli import manifests
-from forecasting.series import Series
+from forecasting.series import Series, Values
 
 START = 1_799_000_400
 LOOKS = 40  # of two minutes
 
 
-def judged(load: float, replicas: float, *, gpus_each: int = 1) -> Verdict:
-    values = np.full(LOOKS, load)
+def judged(load: float | Values, replicas: float | Values, *, gpus_each: int = 1) -> Verdict:
     return verdict.judge(
         verdict.Name("llm", "qwen"),
-        Series(START, 120, values),
+        Series(START, 120, np.full(LOOKS, load)),
         Series(START, 120, np.full(LOOKS, replicas)),
         gpus_each=gpus_each,
         target_percent=70.0,
@@ -53,6 +52,15 @@ def test_gpus_that_were_saturated_are_said_to_hide_load() -> None:
 
 def test_what_has_no_values_is_unknown() -> None:
     assert judged(np.nan, np.nan).advice is Advice.UNKNOWN
+
+
+def test_a_load_and_replicas_that_are_never_known_together_say_nothing() -> None:
+    half = np.arange(LOOKS) < LOOKS / 2
+
+    found = judged(np.where(half, 1.5, np.nan), np.where(half, np.nan, 8.0))
+
+    assert found.advice is Advice.UNKNOWN
+    assert "never known for the same time" in found.why
 
 
 def test_gpu_hours_are_those_of_all_gpus_of_a_replica() -> None:
