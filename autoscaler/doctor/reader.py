@@ -85,7 +85,7 @@ class Reader:
     async def _one(self, path: str, right: Right) -> Document | Unread | None:
         """Return the object at *path*, None if there is none."""
         found = await self._read(path, right)
-        return None if isinstance(found, Unread) and found.right is None and found.why.startswith("404") else found
+        return None if isinstance(found, Unread) and found.absent else found
 
     async def _all(self, path: str, right: Right) -> Sequence[Document] | Unread:
         found = await self._read(path, right)
@@ -227,12 +227,12 @@ def _asked(scaler: Document) -> list[tuple[MetricAsked, Document]]:
 def _unread(what: str, right: Right, error: ApiServerError) -> Unread:
     if error.status == 403:
         return Unread(what, f"it is forbidden: {error.detail}", right)
-    return Unread(what, f"{error.status or 'no answer'}: {error.detail}")
+    return Unread(what, f"{error.status or 'no answer'}: {error.detail}", absent=error.status == 404)
 
 
 def _if_served(found: Sequence[Document] | Unread) -> Sequence[Document] | Unread:
     """Return *found*, nothing where the kind itself is not there."""
-    return () if isinstance(found, Unread) and found.why.startswith("404") else found
+    return () if isinstance(found, Unread) and found.absent else found
 
 
 def _watched(deployment: Document | Unread | None) -> tuple[str, ...]:

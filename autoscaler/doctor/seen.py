@@ -19,6 +19,8 @@ class Unread:
     what: str
     why: str
     right: Right | None = None
+    absent: bool = False
+    """Whether the API server says that there is no such thing, or no such kind."""
 
 
 class Names(NamedTuple):
