@@ -9,12 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from autoscaler.cost.account import Account
-from autoscaler.decision import combine
-from autoscaler.decision.model import Decision, Observation, Policy, Vote
+from autoscaler.decision.model import Vote
 from autoscaler.fleetview import Row
 from autoscaler.page.decisions import Decisions
 from autoscaler.page.points import Past, Point, plain
-from autoscaler.report import narrate
+from autoscaler.report import narrate, standings
 from autoscaler.report.explained import Explained
 from autoscaler.reporting import Decided
 from autoscaler.resource.scaler import Key
@@ -64,7 +63,7 @@ def said(key: Key, row: Row | None) -> Document:
 def decided(told: Decided, account: Account | None, spark: Sequence[float | None]) -> Document:
     """Return the part of a row that the last decision knows better than the object does."""
     policy, seen, decision = told.scaler.policy, told.observation, told.decision
-    least, most = bounds(policy, seen)
+    least, most = standings.bounds(policy, seen)
     ages = [vote.age_s for vote in decision.votes if vote.age_s is not None]
     today = account.today if account is not None else None
     return {
@@ -78,7 +77,7 @@ def decided(told: Decided, account: Account | None, spark: Sequence[float | None
         "starting": seen.pods.starting + seen.pods.warm_starting,
         "least": least,
         "most": most,
-        "signal": _signal(leading(decision)),
+        "signal": _signal(standings.leading(decision)),
         "signals": narrate.signals(decision.votes),
         "reason": str(decision.reason),
         "message": narrate.message(decision),
@@ -94,21 +93,6 @@ def decided(told: Decided, account: Account | None, spark: Sequence[float | None
     }
 
 
-def leading(decision: Decision) -> Vote | None:
-    """Return the vote that asks for most of those that are believed."""
-    serving = decision.trail[0].before if decision.trail else decision.current
-    place, _ = combine.leader_of(decision.votes, serving)
-    return None if place is None else decision.votes[place]
-
-
-def bounds(policy: Policy, seen: Observation) -> tuple[int, int]:
-    """Return the bounds in force, a schedule's where those are narrower; the upper one wins."""
-    schedule = seen.schedule
-    most = policy.max_replicas if schedule.max_replicas is None else min(schedule.max_replicas, policy.max_replicas)
-    least = policy.min_replicas if schedule.min_replicas is None else max(schedule.min_replicas, policy.min_replicas)
-    return min(least, most), most
-
-
 def point(told: Decided) -> Point:
     """Return what there is to draw of one decision, in the order of `points.FIGURES`."""
     seen, decision, outlook = told.observation, told.decision, told.outlook
@@ -119,7 +103,7 @@ def point(told: Decided) -> Point:
         seen.pods.warm_ready,
         seen.pods.starting + seen.pods.warm_starting,
         decision.replicas,
-        *bounds(told.scaler.policy, seen),
+        *standings.bounds(told.scaler.policy, seen),
         _known(told.offered.replicas if told.offered is not None else None),
         _known(quantiles.get(0.5)),
         _known(quantiles.get(0.9)),

@@ -56,16 +56,12 @@ def _replicas(standings: Sequence[Standing], now: float) -> Iterator[str]:
     yield text.family(name, said, (f"{name}{{{one.labels}}} {max(0.0, now - one.decision.at)}\n" for one in standings))
 
 
-def _max(one: Standing) -> int:
-    """Return the upper bound in force: a schedule's where that is lower."""
-    scheduled = one.observation.schedule.max_replicas
-    return one.policy.max_replicas if scheduled is None else min(scheduled, one.policy.max_replicas)
-
-
-def _min(one: Standing) -> int:
-    """Return the lower bound in force: a schedule's where that is higher. The upper one wins."""
-    scheduled = one.observation.schedule.min_replicas
-    return min(_max(one), one.policy.min_replicas if scheduled is None else max(scheduled, one.policy.min_replicas))
+def bounds(policy: Policy, observation: Observation) -> tuple[int, int]:
+    """Return the bounds in force, in replicas: a schedule's where those are narrower. The upper one wins."""
+    schedule = observation.schedule
+    most = policy.max_replicas if schedule.max_replicas is None else min(schedule.max_replicas, policy.max_replicas)
+    least = policy.min_replicas if schedule.min_replicas is None else max(schedule.min_replicas, policy.min_replicas)
+    return min(least, most), most
 
 
 def _ready(one: Standing) -> int:
@@ -81,8 +77,8 @@ _FIGURES: tuple[tuple[str, str, Callable[[Standing], int]], ...] = (
     ("leadtime_current_replicas", "Replicas that the target asks for.", lambda one: one.observation.replicas),
     ("leadtime_serving_replicas", "Replicas decided on that are to get requests.", lambda one: one.decision.serving),
     ("leadtime_warm_replicas", "Replicas decided on that are to be ready without requests.", lambda one: one.decision.warm),
-    ("leadtime_min_replicas", "The lower bound in force.", _min),
-    ("leadtime_max_replicas", "The upper bound in force.", _max),
+    ("leadtime_min_replicas", "The lower bound in force.", lambda one: bounds(one.policy, one.observation)[0]),
+    ("leadtime_max_replicas", "The upper bound in force.", lambda one: bounds(one.policy, one.observation)[1]),
     ("leadtime_ready_replicas", "Pods that are ready, warm ones included.", _ready),
     ("leadtime_starting_replicas", "Pods on their way, warm ones included.", _starting),
 )
@@ -95,17 +91,17 @@ def _reasons(standings: Sequence[Standing]) -> Iterator[str]:
     limits = ((one.labels, rule) for one in standings for rule in dict.fromkeys(one.decision.limited_by))
     yield text.family(name, said, (f'{name}{{{labels},rule="{rule}"}} 1\n' for labels, rule in limits))
     name, said = "leadtime_leading_signal", "1 for the signal that asks for most."
-    leading = ((one.labels, signal) for one in standings if (signal := _leading(one.decision)) is not None)
-    yield text.family(name, said, (f'{name}{{{labels},signal="{text.escaped(signal)}"}} 1\n' for labels, signal in leading))
+    leaders = ((one.labels, vote.signal) for one in standings if (vote := leading(one.decision)) is not None)
+    yield text.family(name, said, (f'{name}{{{labels},signal="{text.escaped(signal)}"}} 1\n' for labels, signal in leaders))
     name, said = "leadtime_scaler_info", "How a scaler works."
     yield text.family(name, said, (f"{name}{{{one.labels},{_ways(one)}}} 1\n" for one in standings))
 
 
-def _leading(decision: Decision) -> str | None:
-    """Return the signal that asks for most of those that are believed; of several that ask for the same, the first."""
+def leading(decision: Decision) -> Vote | None:
+    """Return the vote that asks for most of those that are believed; of several that ask for the same, the first."""
     serving = decision.trail[0].before if decision.trail else decision.current
     place, _ = combine.leader_of(decision.votes, serving)
-    return None if place is None else decision.votes[place].signal
+    return None if place is None else decision.votes[place]
 
 
 def _ways(one: Standing) -> str:

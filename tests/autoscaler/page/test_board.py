@@ -9,6 +9,7 @@ import pytest
 from autoscaler.decision.model import Mode
 from autoscaler.page import board as boards
 from autoscaler.page.board import Board
+from autoscaler.report import standings
 from autoscaler.resource.scaler import Key
 from tests.autoscaler.page import fleet
 from tests.autoscaler.page.fleet import START, Target
@@ -167,9 +168,8 @@ def test_a_paused_scaler_says_so() -> None:
 
 
 def test_a_lower_bound_above_the_upper_one_gives_way() -> None:
-    from autoscaler.page import documents
 
     told = target().decided(START)
     seen = replace(told.observation, schedule=replace(told.observation.schedule, min_replicas=9, max_replicas=4))
 
-    assert documents.bounds(told.scaler.policy, seen) == (4, 4)
+    assert standings.bounds(told.scaler.policy, seen) == (4, 4)
