@@ -17,6 +17,8 @@ from autoscaler.decision.startup import Learned, Start
 from autoscaler.resource.scaler import Key
 from tests.autoscaler.inmemory import GOOD, Client, Trip, World
 
+pytestmark = pytest.mark.looptime
+
 CONFIG_MAPS = "/api/v1/namespaces/leadtime/configmaps"
 QWEN = Key("llm", "qwen")
 LLAMA = Key("llm", "llama.v3")
@@ -169,7 +171,6 @@ async def test_a_write_ahead_is_written_when_it_returns(world: World) -> None:
     assert replicas_of((await loaded(world)).get(QWEN)) == 3
 
 
-@pytest.mark.looptime
 async def test_whoever_writes_ahead_at_the_same_time_shares_a_write(world: World) -> None:
     client = world.client(lambda: Trip(there_s=1.0))
     made = of(client, shards=1)
@@ -188,7 +189,6 @@ async def test_whoever_writes_ahead_at_the_same_time_shares_a_write(world: World
     assert all(replicas_of(again.get(key)) == 1 for key in keys)
 
 
-@pytest.mark.looptime
 async def test_who_writes_ahead_soon_after_another_waits_for_those_who_come_meanwhile(world: World) -> None:
     made = of(world.client(), shards=1)
     await made.load()
@@ -206,7 +206,6 @@ async def test_who_writes_ahead_soon_after_another_waits_for_those_who_come_mean
     assert writes(world) == 2
 
 
-@pytest.mark.looptime
 async def test_a_failed_write_fails_everybody_who_waited_for_it_at_once_and_is_made_up_for(world: World) -> None:
     client = world.client()
     made = of(client, shards=1)
@@ -255,7 +254,6 @@ async def test_only_what_has_changed_is_sent(world: World) -> None:
     assert last.query == {"fieldManager": "leadtime"}
 
 
-@pytest.mark.looptime
 async def test_changes_are_collected_for_a_second(world: World) -> None:
     made = await loaded(world, shards=1)
     running = asyncio.create_task(made.run())
@@ -270,7 +268,6 @@ async def test_changes_are_collected_for_a_second(world: World) -> None:
     assert replicas_of((await loaded(world, shards=1)).get(QWEN)) == 9
 
 
-@pytest.mark.looptime
 async def test_while_nothing_can_be_written_it_is_tried_less_often_and_nothing_is_lost(world: World) -> None:
     client = world.client()
     made = of(client, shards=1)
