@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from autoscaler.cli import reach, terminal
+from autoscaler.resource.scaler import API_VERSION, GROUP, KIND
 
 if TYPE_CHECKING:
     from adapter.kube.client import Kube
@@ -44,15 +45,15 @@ async def read(kube: "Kube", namespace: str | None, name: str | None) -> list[Do
         return [msgspec.json.decode(await kube.request("GET", reach.scaler_path(namespace, name)))]
     items: list[Document] = msgspec.json.decode(await kube.request("GET", reach.scalers_path(namespace)))["items"]
     for item in items:
-        item.setdefault("apiVersion", "leadtime.dev/v1alpha1")
-        item.setdefault("kind", "InferenceScaler")
+        item.setdefault("apiVersion", API_VERSION)
+        item.setdefault("kind", KIND)
     return sorted(items, key=lambda item: (item["metadata"].get("namespace", ""), item["metadata"]["name"]))
 
 
 def printed(documents: Sequence[Document], output: str, *, single: bool) -> None:
     """Print *documents* for programs: ``json`` and ``yaml`` as kubectl has them, ``name`` one a line."""
     if output == "name":
-        terminal.tell(*(f"inferencescaler.leadtime.dev/{document['metadata']['name']}" for document in documents))
+        terminal.tell(*(f"{KIND.lower()}.{GROUP}/{document['metadata']['name']}" for document in documents))
     else:
         dump(documents[0] if single else {"apiVersion": "v1", "kind": "List", "items": list(documents)}, output)
 

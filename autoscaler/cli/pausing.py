@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from autoscaler.cli import names, reach, terminal
+from autoscaler.resource.scaler import GROUP
 
 if TYPE_CHECKING:
     from adapter.kube.client import Kube
 
 #: The mode that `resume` goes back to.
-_BEFORE = "leadtime.dev/mode-before-pause"
+_BEFORE = f"{GROUP}/mode-before-pause"
 _PAUSED = "Paused"
 
 Name = Annotated[str, typer.Argument(help="The InferenceScaler: NAME or NAMESPACE/NAME.", autocompletion=names.scalers)]

@@ -8,6 +8,8 @@ from urllib.parse import quote
 
 import typer
 
+from autoscaler.resource.scaler import API_VERSION, PLURAL
+
 if TYPE_CHECKING:
     from adapter.kube.client import Kube
 
@@ -16,8 +18,6 @@ T = TypeVar("T")
 Kubeconfig = Annotated[Path | None, typer.Option("--kubeconfig", help="A kubeconfig; yours by default.")]
 Context = Annotated[str | None, typer.Option("--context", help="The kubeconfig's context.")]
 Namespace = Annotated[str | None, typer.Option("--namespace", "-n", help="The namespace; your context's by default.")]
-
-ROOT = "/apis/leadtime.dev/v1alpha1"
 
 
 def connected(work: "Callable[[Kube], Awaitable[T]]", kubeconfig: Path | None, context: str | None) -> T:
@@ -61,7 +61,8 @@ def own_namespace(kubeconfig: Path | None, context: str | None) -> str:
 
 def scalers_path(namespace: str | None) -> str:
     """Return where the scalers of *namespace* are listed; of all for None."""
-    return f"{ROOT}/namespaces/{quote(namespace, safe='')}/inferencescalers" if namespace else f"{ROOT}/inferencescalers"
+    within = f"namespaces/{quote(namespace, safe='')}/" if namespace else ""
+    return f"/apis/{API_VERSION}/{within}{PLURAL}"
 
 
 def scaler_path(namespace: str, name: str) -> str:
