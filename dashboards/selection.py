@@ -2,6 +2,8 @@
 
 import re
 
+from adapter.rules.attribution import EXPORTER_PODS
+
 #: Where the autoscaler's and the adapter's own series come from.
 JOB, ADAPTER_JOB = 'job=~"$job"', 'job=~"$adapter_job"'
 #: The namespaces of the fleet, and the one scaler.
@@ -57,7 +59,7 @@ def of_devices(metric: str, pods: str = "") -> str:
 
     Where its scrape does not honour labels, the exporter's own pod stands in ``pod``, and the pod in question in ``exported_pod``.
     """
-    ours = _select(metric, 'pod!=""', 'exported_pod=""', 'pod!~".*dcgm-exporter.*"', *([pods] if pods else []))
+    ours = _select(metric, 'pod!=""', 'exported_pod=""', f'pod!~"{EXPORTER_PODS}"', *([pods] if pods else []))
     theirs = re.sub(r"\b(namespace|pod)(?==)", r"exported_\1", pods)
     exported = _select(metric, 'exported_pod!=""', *([theirs] if theirs else []))
     named = f'label_replace({exported}, "namespace", "$1", "exported_namespace", "(.+)")'

@@ -25,6 +25,8 @@ from adapter.rules.model import (
 
 #: A pod whose name contains one of these is an exporter: gpu-operator's, the chart's and GKE's all do.
 EXPORTER_POD_NAMES = ("dcgm-exporter",)
+#: The same as a regular expression of PromQL.
+EXPORTER_PODS = "|".join(f".*{name}.*" for name in EXPORTER_POD_NAMES)
 #: What the exporter's container is called by the chart (`exporter`), gpu-operator and GKE.
 EXPORTER_CONTAINERS = frozenset({"exporter", "dcgm-exporter", "nvidia-dcgm-exporter"})
 #: The container label that belongs to each spelling of the pod label; any other spelling goes with `container`.

@@ -7,11 +7,13 @@ they end no string and no regular expression.
 
 import re
 
+from adapter.rules.attribution import EXPORTER_PODS
+
 #: The alphabet of Kubernetes' own random names.
 _LETTER = "[bcdfghjklmnpqrstvwxz2456789]"
 _TAIL = f"-{_LETTER}{{6,10}}-{_LETTER}{{5}}"
 #: A GPU that no pod has shows its exporter's own pod.
-_NOT_OWN = 'pod!~".*dcgm-exporter.*"'
+_NOT_OWN = f'pod!~"{EXPORTER_PODS}"'
 
 
 def discovery(most: int, namespace: str | None = None) -> str:

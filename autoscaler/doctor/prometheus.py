@@ -8,13 +8,14 @@ from typing import Any
 import aiohttp
 
 from adapter.errors import AdapterError
+from adapter.rules.attribution import EXPORTER_PODS
 from adapter.schema import duration
 from adapter.sources.credentials import Auth, Credentials, Tls
 from autoscaler.doctor.seen import Series, Unread
 
 _SERIES = '{__name__=~"DCGM_FI_DEV_GPU_UTIL|DCGM_FI_PROF_GR_ENGINE_ACTIVE"%s}'
 #: A GPU that no pod has shows its exporter's own pod.
-_OWN = 'pod!~".*dcgm-exporter.*"'
+_OWN = f'pod!~"{EXPORTER_PODS}"'
 _PLAIN = _SERIES % f',exported_pod="",pod!="",{_OWN}'
 _EXPORTED = _SERIES % ',exported_pod!=""'
 _ALL = _SERIES % ""

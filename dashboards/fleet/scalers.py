@@ -1,5 +1,6 @@
 """How the scalers stand: figures of all, and a table with a row for each."""
 
+from adapter.rules.attribution import EXPORTER_PODS
 from dashboards import panels, words
 from dashboards.fleet import devices, links
 from dashboards.page import Row
@@ -103,7 +104,7 @@ def now() -> Row:
                     width=3,
                     height=4,
                 ),
-                Query('count(DCGM_FI_DEV_GPU_UTIL{exported_pod="",pod=~"|.*dcgm-exporter.*"})'),
+                Query(f'count(DCGM_FI_DEV_GPU_UTIL{{exported_pod="",pod=~"|{EXPORTER_PODS}"}})'),
             ),
         ],
     )
