@@ -29,8 +29,9 @@ HOSTILE = {
 async def test_a_hostile_name_is_shown_and_nothing_more(show: Show, opened: Open, text: str) -> None:
     key = Key("llm", text)
     signal = fleet.Signal(name=text, kind=fleet.Kind.OTHER, source=fleet.Source.PODS, target_milli=10_000)
-    target = Target(key, fleet.waves(low=1.0, high=5.0), policy=fleet.policy(signals=(signal, fleet.UTILIZATION)))
     now = time.time()
+    load = fleet.waves(low=1.0, high=5.0, since=now)
+    target = Target(key, load, policy=fleet.policy(signals=(signal, fleet.UTILIZATION)))
     for tick in range(30):
         show.board.decided(target.decided(now - 150.0 + 5.0 * tick), target.account)
     show.board.heard(key, json.dumps(target.document(now, {"Conflict": f"{text} scales it too"})).encode())
