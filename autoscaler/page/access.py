@@ -23,6 +23,8 @@ from autoscaler.resource.scaler import GROUP, PLURAL, VERSION
 _COOKIE = "__Host-leadtime"
 _TOKEN_BYTES = 16 * 1024
 _READ_S = 10.0
+#: Questions about namespaces that are under way at once, whoever reads: a fleet has hundreds, and the API server others to serve.
+_ASKED_AT_ONCE = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,7 @@ class InCluster:
         self._authenticator = authenticator
         self._authorizer = authorizer
         self._sessions = Sessions(clock=clock)
+        self._asking = asyncio.Semaphore(_ASKED_AT_ONCE)
 
     def strange(self, request: web.BaseRequest) -> Refusal | None:
         """Return why another site's request is refused."""
@@ -168,7 +171,8 @@ class InCluster:
 
     async def _may(self, identity: Identity, namespace: str) -> authz.Verdict:
         what = ResourceAttributes(verb="list", namespace=namespace, group=GROUP, version=VERSION, resource=PLURAL)
-        return await self._authorizer.check(identity, what)
+        async with self._asking:
+            return await self._authorizer.check(identity, what)
 
     @staticmethod
     def _set(response: web.Response, value: str, max_age: int) -> None:

@@ -17,6 +17,7 @@ from adapter.errors import ApiServerError
 from autoscaler.page import site as sites
 from autoscaler.page import wire
 from autoscaler.page.access import Access, InCluster, WithKey
+from autoscaler.page.access import Reader as Visitor
 from autoscaler.page.board import Board
 from autoscaler.page.site import Site, Standing
 from autoscaler.report import explained
@@ -186,6 +187,29 @@ async def test_a_token_of_one_namespace_sees_that_and_no_other() -> None:
         assert {row["namespace"] for row in listed["rows"]} == {"llm"}
         assert (own.status, others.status, nowhere.status) == (200, 403, 403)
         assert "team may not list inferencescalers.leadtime.dev in secret" in await others.text()
+
+
+async def test_a_fleet_of_many_namespaces_is_asked_about_in_parts() -> None:
+    cluster = Cluster()
+    waiting = most = 0
+
+    async def access(identity: Identity, attributes: Attributes) -> tuple[bool, str]:
+        nonlocal waiting, most
+        waiting += 1
+        most = max(most, waiting)
+        await asyncio.sleep(0)
+        waiting -= 1
+        return await cluster.access(identity, attributes)
+
+    authenticator = authn.Authenticator(cluster.token, clock=cluster.clock)
+    pages = InCluster(authenticator, authz.Authorizer(access, clock=cluster.clock), clock=cluster.clock)
+    names = {"llm", *(f"team-{number}" for number in range(200))}
+
+    sight = await pages.sight(Visitor("team", Identity("team")), names)
+
+    assert sight.namespaces == {"llm"}
+    assert {each.namespace for each in cluster.asked if isinstance(each, ResourceAttributes)} == {"", *names}
+    assert 1 < most <= 16
 
 
 async def test_a_token_that_may_nothing_sees_nothing() -> None:
