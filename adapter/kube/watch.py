@@ -26,7 +26,17 @@ log = structlog.get_logger(__name__)
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 
-_RELIST_AFTER = 3  # failed watches in a row: the version itself may be what the server cannot serve
+_RELIST_AFTER = 3  # watches in a row that were answered, and failed: the version itself may be what the server cannot serve
+#: A server, or what is before it, that is away or has too much to do says nothing about the version: to list anew, as all would
+#: who watch, costs it more.
+_AWAY = (
+    0,
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.BAD_GATEWAY,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    HTTPStatus.GATEWAY_TIMEOUT,
+)
+_TOO_LARGE = "Too large resource version"  # the one 504 that is about the version: etcd was restored from an earlier day
 _SHORT_WATCH_S = 1.0  # a watch that ends sooner, without a word, counts as failed: it must not become a busy loop
 
 _NEWSWORTHY = 2  # failures in a row; one alone is an API server being replaced
@@ -88,6 +98,10 @@ class Pacing:
         return full * (1.0 - self.jitter() / 2.0)
 
 
+class _NonsenseError(ApiServerError):
+    """The server answered, and not as Kubernetes does."""
+
+
 class _Metadata(msgspec.Struct, gc=False, rename="camel"):
     resource_version: str = ""
     continue_: str = msgspec.field(name="continue", default="")
@@ -140,6 +154,7 @@ class Reflector(Generic[T]):
     pacing: Pacing = field(default_factory=Pacing)
     health: Health = field(default_factory=Health)
     _version: str = field(default="", init=False)  # how far the picture has come; empty: a list is due
+    _doubts: int = field(default=0, init=False)  # failures in a row that may be the version's
 
     async def run(self) -> NoReturn:
         """Keep the picture up to date until cancelled."""
@@ -150,8 +165,9 @@ class Reflector(Generic[T]):
                 await self._watch()
             except ApiServerError as exc:
                 gone = exc.status == HTTPStatus.GONE
-                if gone or self.health.failures + 1 >= _RELIST_AFTER:
-                    self._version = ""
+                self._doubts += _doubtful(exc)
+                if gone or self._doubts >= _RELIST_AFTER:
+                    self._version, self._doubts = "", 0
                 await self._recover(exc, at_once=gone and self.health.failures == 0)
 
     async def _recover(self, exc: ApiServerError, *, at_once: bool) -> None:
@@ -171,7 +187,7 @@ class Reflector(Generic[T]):
         """Note that the server is there and makes sense."""
         if self.health.failures >= _NEWSWORTHY:
             log.info("watch resumed", path=self.path, failures=self.health.failures)
-        self.health.failures = 0
+        self.health.failures = self._doubts = 0
         self.health.last_event_at = self.pacing.clock()
 
     async def _list(self) -> str:
@@ -222,7 +238,7 @@ class Reflector(Generic[T]):
                 if line:
                     self._take(self._read(_EVENT, line))
         if self.health.events == before and loop.time() - began < _SHORT_WATCH_S:
-            raise ApiServerError(0, f"{self.path}: the watch ended as soon as it began")
+            raise _NonsenseError(0, f"{self.path}: the watch ended as soon as it began")
         self._heard()
 
     def _take(self, event: _Event) -> None:
@@ -248,8 +264,13 @@ class Reflector(Generic[T]):
         try:
             return decoder.decode(body)
         except msgspec.DecodeError as exc:
-            raise ApiServerError(0, f"{self.path}: what came is no Kubernetes answer: {exc}") from exc
+            raise _NonsenseError(0, f"{self.path}: what came is no Kubernetes answer: {exc}") from exc
 
     def _query(self, more: Mapping[str, str]) -> dict[str, str]:
         query = {"labelSelector": self.label_selector, "fieldSelector": self.field_selector, **more}
         return {key: value for key, value in query.items() if value}
+
+
+def _doubtful(exc: ApiServerError) -> bool:
+    """Return whether a watch may have failed for its version."""
+    return exc.status not in _AWAY or isinstance(exc, _NonsenseError) or _TOO_LARGE in exc.detail

@@ -335,6 +335,53 @@ class Hasty(Dead):
         yield b""
 
 
+class Failing(Hasty):
+    """A server that lists, and fails five watches with *failure* before it lets one last; None: they end as soon as they begin."""
+
+    def __init__(self, failure: ApiServerError | None) -> None:
+        super().__init__()
+        self.failure = failure
+
+    async def stream(self, path: str, **_: Any) -> AsyncGenerator[bytes, None]:
+        self.attempts.append(asyncio.get_running_loop().time())
+        if len(self.attempts) > 5:
+            await asyncio.sleep(3600.0)
+        if self.failure is not None:
+            raise self.failure
+        return
+        yield b""
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize(
+    ("failure", "lists"),
+    [
+        (ApiServerError(0, "connection refused"), 1),
+        (ApiServerError(429, "storage is (re)initializing"), 1),
+        (ApiServerError(502, "Bad Gateway"), 1),
+        (ApiServerError(503, "apiserver is shutting down"), 1),
+        (ApiServerError(504, "Gateway Timeout"), 1),
+        (ApiServerError(504, "Timeout: Too large resource version: 9, current: 7"), 2),
+        (ApiServerError(400, "invalid resource version"), 2),
+        (ApiServerError(500, "etcdserver: request timed out"), 2),
+        (None, 2),
+    ],
+    ids=str,
+)
+async def test_a_server_that_is_away_is_not_asked_for_everything_when_it_is_back(
+    failure: ApiServerError | None, lists: int
+) -> None:
+    server = Failing(failure)
+    reflector = Picture().reflector(server, Pacing(jitter=lambda: 0.0))
+
+    async with running(reflector.run()):
+        await asyncio.sleep(60)
+
+    # What the server itself refuses three times in a row may be the version's fault.
+    assert len(server.attempts) == 6
+    assert reflector.health.lists == lists
+
+
 @pytest.mark.looptime
 async def test_delays_double_up_to_half_a_minute() -> None:
     dead = Dead()
