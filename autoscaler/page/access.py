@@ -6,25 +6,30 @@ InferenceScalers, everywhere or in some namespaces: only those are shown. On loo
 
 import asyncio
 import hmac
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Protocol
+from typing import ParamSpec, Protocol, TypeVar
 
 from aiohttp import hdrs, web
 from multidict import CIMultiDict
 
-from adapter.access import Identity, ResourceAttributes
+from adapter.access import Attributes, Identity, ResourceAttributes
 from adapter.api import authn, authz
+from adapter.api.answers import Terms
+from autoscaler.page.attempts import Attempts
 from autoscaler.page.sessions import LIFETIME_S, Sessions
 from autoscaler.resource.scaler import GROUP, PLURAL, VERSION
 
-#: Over TLS only, for this host only, for every path: a browser refuses the name otherwise.
-_COOKIE = "__Host-leadtime"
 _TOKEN_BYTES = 16 * 1024
 _READ_S = 10.0
-#: Questions about namespaces that are under way at once, whoever reads: a fleet has hundreds, and the API server others to serve.
-_ASKED_AT_ONCE = 16
+_PORT_DIGITS = 5
+#: Questions that are under way at once, whoever reads: a fleet has hundreds of namespaces, and the API server others to serve.
+_NAMESPACES_AT_ONCE = 16
+_TOKENS_AT_ONCE = 16
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +87,28 @@ class Access(Protocol):
 
 
 class InCluster:
-    """By TokenReview and SubjectAccessReview. *clock* counts seconds and never goes back."""
+    """By TokenReview and SubjectAccessReview: *whose* a token is and what they *may*, as `authn` and `authz` ask.
+
+    *clock* counts seconds and never goes back.
+    """
 
     takes_tokens = True
 
-    def __init__(self, authenticator: authn.Authenticator, authorizer: authz.Authorizer, *, clock: Callable[[], float]) -> None:
-        self._authenticator = authenticator
-        self._authorizer = authorizer
+    def __init__(
+        self,
+        whose: Callable[[str], Awaitable[Identity | None]],
+        may: Callable[[Identity, Attributes], Awaitable[tuple[bool, str]]],
+        *,
+        clock: Callable[[], float],
+    ) -> None:
+        # A reader of one namespace gets a no for every other: hundreds of questions, if they were asked again with each look.
+        terms = Terms(no_s=60.0)
+        self._authenticator = authn.Authenticator(_in_turn(whose, _TOKENS_AT_ONCE), clock=clock)
+        # Who may everywhere waits for nobody's namespaces, and what is remembered waits for nothing.
+        self._everywhere = authz.Authorizer(may, terms=terms, clock=clock)
+        self._somewhere = authz.Authorizer(_in_turn(may, _NAMESPACES_AT_ONCE), terms=terms, clock=clock)
         self._sessions = Sessions(clock=clock)
-        self._asking = asyncio.Semaphore(_ASKED_AT_ONCE)
+        self._attempts = Attempts(clock=clock)
 
     def strange(self, request: web.BaseRequest) -> Refusal | None:
         """Return why another site's request is refused."""
@@ -100,7 +118,7 @@ class InCluster:
         """Return whose bearer token, or whose session, it is."""
         if hdrs.AUTHORIZATION in request.headers:
             return await self._who(request.headers)
-        name = request.cookies.get(_COOKIE, "")
+        name = request.cookies.get(_cookie(request), "")
         token = self._sessions.token(name) if name else None
         if token is None:
             return Refusal(HTTPStatus.UNAUTHORIZED, "sign in: there is no session, or it has ended")
@@ -114,13 +132,15 @@ class InCluster:
         """Return where the reader may list scalers: everywhere is asked once, and each namespace only after a no."""
         if reader.identity is None:
             return Sight(frozenset())
-        everywhere = await self._may(reader.identity, "")
+        everywhere = await self._everywhere.check(reader.identity, _listing(""))
         if everywhere.allowed:
             return Sight(None)
+        if everywhere.fault:
+            return Sight(frozenset(), everywhere.reason)
         names = sorted(namespaces)
-        verdicts = await asyncio.gather(*(self._may(reader.identity, each) for each in names))
+        verdicts = await asyncio.gather(*(self._somewhere.check(reader.identity, _listing(each)) for each in names))
         allowed = frozenset(name for name, verdict in zip(names, verdicts, strict=True) if verdict.allowed)
-        unknown = next((verdict.reason for verdict in (everywhere, *verdicts) if verdict.fault), "")
+        unknown = next((verdict.reason for verdict in verdicts if verdict.fault), "")
         return Sight(allowed, unknown)
 
     async def enter(self, request: web.BaseRequest) -> web.Response:
@@ -128,8 +148,6 @@ class InCluster:
         refusal = _foreign_origin(request)
         if refusal is not None:
             return refused(refusal)
-        if not self._sessions.attempt():
-            return refused(Refusal(HTTPStatus.TOO_MANY_REQUESTS, "too many attempts to sign in: wait for a minute"))
         if not 0 < (request.content_length or 0) <= _TOKEN_BYTES:
             return refused(
                 Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a token has at most {_TOKEN_BYTES} bytes, and no less than one")
@@ -141,22 +159,23 @@ class InCluster:
             token = ""
         if not token or not token.isprintable() or " " in token:
             return refused(Refusal(HTTPStatus.BAD_REQUEST, "this is no token: paste what `kubectl create token` prints"))
+        address = request.remote or ""
+        if not self._attempts.allowed(address):
+            return refused(Refusal(HTTPStatus.TOO_MANY_REQUESTS, "too many attempts to sign in: wait for a minute"))
         found = await self._who(_bearer(token))
         if isinstance(found, Refusal):
+            if found.status == HTTPStatus.UNAUTHORIZED:
+                self._attempts.refused(address)
             return refused(found)
-        response = web.Response(status=HTTPStatus.NO_CONTENT)
-        self._set(response, self._sessions.open(token), int(LIFETIME_S))
-        return response
+        return _keeping(request, self._sessions.open(token), int(LIFETIME_S))
 
     def leave(self, request: web.BaseRequest) -> web.Response:
         """End the session."""
         refusal = _foreign_origin(request)
         if refusal is not None:
             return refused(refusal)
-        self._sessions.close(request.cookies.get(_COOKIE, ""))
-        response = web.Response(status=HTTPStatus.NO_CONTENT)
-        self._set(response, "", 0)
-        return response
+        self._sessions.close(request.cookies.get(_cookie(request), ""))
+        return _keeping(request, "", 0)
 
     def arrive(self, _request: web.BaseRequest) -> web.Response | None:
         """Return None: nobody comes with a key."""
@@ -168,15 +187,6 @@ class InCluster:
         if isinstance(found, authn.Refused):
             return Refusal(found.status, found.message)
         return Reader(found.user, found)
-
-    async def _may(self, identity: Identity, namespace: str) -> authz.Verdict:
-        what = ResourceAttributes(verb="list", namespace=namespace, group=GROUP, version=VERSION, resource=PLURAL)
-        async with self._asking:
-            return await self._authorizer.check(identity, what)
-
-    @staticmethod
-    def _set(response: web.Response, value: str, max_age: int) -> None:
-        response.set_cookie(_COOKIE, value, max_age=max_age, path="/", secure=True, httponly=True, samesite="Strict")
 
 
 class WithKey:
@@ -234,13 +244,45 @@ class WithKey:
 
     @staticmethod
     def _name(request: web.BaseRequest) -> str:
-        # Cookies do not tell ports apart, and two demos may run.
-        return f"leadtime-{request.headers.get(hdrs.HOST, '').rpartition(':')[2]}"
+        return f"leadtime-{_port(request)}"
 
 
 def refused(refusal: Refusal) -> web.Response:
     """Return the answer that says *refusal*."""
     return web.json_response({"message": refusal.message}, status=refusal.status)
+
+
+def _in_turn(ask: Callable[P, Awaitable[T]], most: int) -> Callable[P, Awaitable[T]]:
+    """Return *ask* so that at most so many of its questions are under way at once, and the others wait for their turn."""
+    turns = asyncio.Semaphore(most)
+
+    async def asked(*args: P.args, **kwargs: P.kwargs) -> T:
+        async with turns:
+            return await ask(*args, **kwargs)
+
+    return asked
+
+
+def _listing(namespace: str) -> ResourceAttributes:
+    return ResourceAttributes(verb="list", namespace=namespace, group=GROUP, version=VERSION, resource=PLURAL)
+
+
+def _cookie(request: web.BaseRequest) -> str:
+    # The prefix: over TLS only, for this host only, for every path; a browser refuses the name otherwise.
+    return f"__Host-leadtime-{_port(request)}"
+
+
+def _port(request: web.BaseRequest) -> str:
+    """Return the port that the page was asked at: cookies do not tell ports apart, and two clusters are two ports of localhost."""
+    port = request.headers.get(hdrs.HOST, "").rpartition(":")[2]
+    return port if port.isascii() and port.isdigit() and len(port) <= _PORT_DIGITS else "443"
+
+
+def _keeping(request: web.BaseRequest, session: str, max_age_s: int) -> web.Response:
+    """Return the answer that has a browser keep the name of its *session*, or forget it at once."""
+    response = web.Response(status=HTTPStatus.NO_CONTENT)
+    response.set_cookie(_cookie(request), session, max_age=max_age_s, path="/", secure=True, httponly=True, samesite="Strict")
+    return response
 
 
 def _bearer(token: str) -> CIMultiDict[str]:

@@ -111,7 +111,8 @@ def point(told: Decided) -> Point:
         _known(forecast.horizon_s if forecast is not None else None),
     )
     signals = {vote.signal: (_known(vote.value if vote.fresh else None), vote.target) for vote in decision.votes}
-    return Point(decision.at, figures, signals)
+    # What is sent is rounded so: kept otherwise, a point could be of one step here and of the next one there.
+    return Point(round(decision.at, 3), figures, signals)
 
 
 def target(row: Document, past: Past | None, decisions: Decisions | None) -> Document:

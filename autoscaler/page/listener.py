@@ -9,8 +9,6 @@ from functools import partial
 import structlog
 
 from adapter import errors, serving
-from adapter.api import authn, authz
-from adapter.api.answers import Terms
 from adapter.kube import reviews
 from adapter.kube.client import Kube
 from autoscaler.page.access import Access, InCluster, WithKey
@@ -61,11 +59,8 @@ class Listener:
 
 def _access(page: Page, kube: Kube) -> Access:
     if page.key_file is None:
-        authenticator = authn.Authenticator(partial(reviews.token_review, kube))
-        # A reader of one namespace gets a no for every other: hundreds of questions, if they were asked again with each look.
-        terms = Terms(no_s=60.0)
-        authorizer = authz.Authorizer(partial(reviews.subject_access_review, kube), terms=terms)
-        return InCluster(authenticator, authorizer, clock=time.monotonic)
+        whose, may = partial(reviews.token_review, kube), partial(reviews.subject_access_review, kube)
+        return InCluster(whose, may, clock=time.monotonic)
     try:
         key = page.key_file.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as error:

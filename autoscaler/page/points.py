@@ -7,7 +7,7 @@ and never 0. Columns are arrays of single precision: a target with three signals
 import math
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 #: What is kept of a decision, beside its signals.
 FIGURES = (
@@ -104,14 +104,27 @@ class Ring:
             "signals": {name: [_plain(value), _plain(target)] for name, (value, target) in self._signals.items()},
         }
 
+    @property
+    def begins(self) -> float:
+        """Return when the oldest point was, Unix seconds; without any, never yet."""
+        return self._at[0] if self._at else math.inf
+
+    @property
+    def ends(self) -> float:
+        """Return when the newest point was, Unix seconds; without any, before all."""
+        return self._at[-1] if self._at else -math.inf
+
+    def newer(self, at: float) -> int:
+        """Return how many of the last points are newer than *at*."""
+        count = 0
+        while count < len(self._at) and self._at[-1 - count] > at:
+            count += 1
+        return count
+
     def tail(self, count: int) -> list[dict[str, object]]:
         """Return the last *count* points for the page, the oldest first."""
         start = max(0, len(self._at) - count)
         return [self._point(place).document() for place in range(start, len(self._at))]
-
-    def last(self, figure: str, count: int) -> list[float | None]:
-        """Return the last *count* values of *figure*, the oldest first."""
-        return _plain(self._columns[FIGURES.index(figure)][-count:])
 
     @property
     def bytes_kept(self) -> int:
@@ -152,14 +165,11 @@ class Past:
 
     fine: Ring
     coarse: Ring
-    count: int = field(default=0)
-    """How many points there have been: it tells a reader what it has missed."""
 
     def add(self, point: Point) -> None:
         """Take *point* in."""
         self.fine.add(point)
         self.coarse.add(point)
-        self.count += 1
 
 
 def plain(value: float) -> float | None:

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 
 LIFETIME_S = 8 * 3600.0
 MOST = 256
-_ATTEMPTS = 20
-_ATTEMPTS_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,19 +25,9 @@ class Sessions:
     def __init__(self, *, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._sessions: dict[bytes, _Session] = {}  # the oldest first
-        self._attempts: list[float] = []
 
     def __len__(self) -> int:
         return len(self._sessions)
-
-    def attempt(self) -> bool:
-        """Count an attempt to sign in; return False where there have been too many of late."""
-        now = self._clock()
-        self._attempts = [at for at in self._attempts if now - at < _ATTEMPTS_S]
-        if len(self._attempts) >= _ATTEMPTS:
-            return False
-        self._attempts.append(now)
-        return True
 
     def open(self, token: str) -> str:
         """Return the name of a new session for *token*; the oldest one ends where there are too many."""

@@ -123,31 +123,39 @@ class Site:
             if path == ["who"] and reader.status == HTTPStatus.UNAUTHORIZED:
                 return _json({"name": None, "message": reader.message, "form": self._access.takes_tokens})
             return refused(reader)
-        sight = await self._sight(reader)
-        if isinstance(sight, Refusal):
-            return refused(sight)
         match path:
             case ["who"]:
                 return _json({"name": reader.name, "form": self._access.takes_tokens, **self._beat()})
-            case ["fleet"]:
+            case ["fleet", *rest]:
+                return await self._fleet(request, reader, rest)
+            case ["targets", namespace, name, *rest] if len(namespace) <= _NAME and len(name) <= _NAME:
+                return await self._target(request, reader, Key(namespace, name), rest)
+            case _:
+                return _nothing()
+
+    async def _fleet(self, request: web.BaseRequest, reader: Reader, rest: list[str]) -> web.StreamResponse:
+        sight = await self._sight(reader)
+        if isinstance(sight, Refusal):
+            return refused(sight)
+        match rest:
+            case ["events"]:
+                fleet = FleetStream(self._board, _last(request))
+                return await self._stream(request, reader, fleet.events)
+            case []:
                 rows = [shown.document() for shown in self._board if sight.covers(shown.key.namespace)]
                 return _json({"rows": rows, **self._beat()})
-            case ["fleet", "events"]:
-                fleet = FleetStream(self._board, _last(request))
-                return await self._stream(request, reader, fleet.events, lambda _: True)
-            case ["targets", namespace, name, *rest] if len(namespace) <= _NAME and len(name) <= _NAME:
-                if sight.covers(namespace):
-                    return await self._target(request, reader, Key(namespace, name), rest)
-                return _forbidden(reader, namespace)
             case _:
                 return _nothing()
 
     async def _target(self, request: web.BaseRequest, reader: Reader, key: Key, rest: list[str]) -> web.StreamResponse:
+        sight = await self._sight(reader, key.namespace)
+        if isinstance(sight, Refusal):
+            return refused(sight)
         shown = self._board.get(key)
         match rest:
             case ["events"]:
                 stream = TargetStream(self._board, key, _last(request))
-                return await self._stream(request, reader, lambda _: stream.events(), lambda sight: sight.covers(key.namespace))
+                return await self._stream(request, reader, lambda _: stream.events(), key.namespace)
             case [] if shown is not None:
                 return _json(documents.target(shown.document(), shown.past, shown.decisions))
             case ["decisions", number] if number.isascii() and number.isdigit() and len(number) < 10:
@@ -158,11 +166,19 @@ class Site:
             case _:
                 return _nothing()
 
-    async def _sight(self, reader: Reader) -> Sight | Refusal:
-        """Return what *reader* may see. Where that cannot be asked nothing is told: a part would look as if the rest were gone."""
-        sight = await self._access.sight(reader, {shown.key.namespace for shown in self._board})
+    async def _sight(self, reader: Reader, namespace: str | None = None) -> Sight | Refusal:
+        """Return what *reader* may see: of *namespace*, or of all that have something.
+
+        Where that cannot be asked nothing is told: a part would look as if the rest were gone.
+        """
+        # One that is named may have nothing any more, and is asked about all the same: who may read it is told so.
+        asked = {shown.key.namespace for shown in self._board} if namespace is None else {namespace}
+        sight = await self._access.sight(reader, asked)
         if sight.unknown:
             return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, f"the API server cannot be asked: {sight.unknown}")
+        if asked and not any(map(sight.covers, asked)):
+            where = "any namespace that has one" if namespace is None else namespace
+            return Refusal(HTTPStatus.FORBIDDEN, f"{reader.name} may not list inferencescalers.leadtime.dev in {where}")
         return sight
 
     def _beat(self) -> dict[str, Any]:
@@ -175,14 +191,16 @@ class Site:
         request: web.BaseRequest,
         reader: Reader,
         events: Callable[[Sight], Iterable[bytes]],
-        allowed: Callable[[Sight], bool],
+        namespace: str | None = None,
     ) -> web.StreamResponse:
         open_for = self._streams.get(reader.name, 0)
         if sum(self._streams.values()) >= MOST_STREAMS or open_for >= MOST_STREAMS_EACH:
-            return refused(Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "too many pages are open: close one of them"))
+            # As an event: of a stream that is refused by its status a browser does not say why.
+            many = Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "too many pages are open: close one of them")
+            return await self._open(request, many, events, namespace)
         self._streams[reader.name] = open_for + 1
         try:
-            return await self._open(request, reader, events, allowed)
+            return await self._open(request, await self._sight(reader, namespace), events, namespace)
         finally:
             self._streams[reader.name] -= 1
             if not self._streams[reader.name]:
@@ -191,9 +209,9 @@ class Site:
     async def _open(
         self,
         request: web.BaseRequest,
-        reader: Reader,
+        sight: Sight | Refusal,
         events: Callable[[Sight], Iterable[bytes]],
-        allowed: Callable[[Sight], bool],
+        namespace: str | None,
     ) -> web.StreamResponse:
         response = web.StreamResponse(
             headers={hdrs.CONTENT_TYPE: "text/event-stream", hdrs.CACHE_CONTROL: "no-store", **wire.SECURITY}
@@ -205,12 +223,11 @@ class Site:
             await response.prepare(request)
             await self._write(response, wire.greeting())
             beaten_at = float("-inf")
-            sight = await self._sight(reader)
             while not self._closing.is_set():
-                if loop.time() - asked_at >= _ASK_AGAIN_S:
-                    sight, asked_at = await self._ask_again(request), loop.time()
-                if isinstance(sight, Refusal) or not allowed(sight):
-                    await self._write(response, wire.event("bye", {"message": _why(sight)}))
+                if isinstance(sight, Sight) and loop.time() - asked_at >= _ASK_AGAIN_S:
+                    sight, asked_at = await self._ask_again(request, namespace), loop.time()
+                if isinstance(sight, Refusal):
+                    await self._write(response, wire.event("bye", {"message": sight.message}))
                     break
                 for event in events(sight):
                     await self._write(response, event)
@@ -232,18 +249,14 @@ class Site:
             async with asyncio.timeout(self._each_s):
                 await self._closing.wait()
 
-    async def _ask_again(self, request: web.BaseRequest) -> Sight | Refusal:
+    async def _ask_again(self, request: web.BaseRequest, namespace: str | None) -> Sight | Refusal:
         reader = await self._access.reader(request)
-        return reader if isinstance(reader, Refusal) else await self._sight(reader)
+        return reader if isinstance(reader, Refusal) else await self._sight(reader, namespace)
 
 
 def _last(request: web.BaseRequest) -> str:
     """Return the id of the last event that the reader has seen: a browser's own word, or the page's when it opens a stream anew."""
     return request.headers.get("Last-Event-ID") or request.query.get("since", "")
-
-
-def _why(sight: Sight | Refusal) -> str:
-    return sight.message if isinstance(sight, Refusal) else "you may not list InferenceScalers here any more"
 
 
 def _json(document: Mapping[str, Any]) -> web.Response:
@@ -254,7 +267,3 @@ def _json(document: Mapping[str, Any]) -> web.Response:
 
 def _nothing() -> web.Response:
     return refused(Refusal(HTTPStatus.NOT_FOUND, "there is nothing here"))
-
-
-def _forbidden(reader: Reader, namespace: str) -> web.Response:
-    return refused(Refusal(HTTPStatus.FORBIDDEN, f"{reader.name} may not list inferencescalers.leadtime.dev in {namespace}"))

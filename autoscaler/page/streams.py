@@ -69,7 +69,7 @@ class TargetStream:
         self._key = key
         self._row: Document | None = None
         self._incarnation = board.incarnation
-        self._known = wire.counts(said, board.incarnation, 2)  # points and decisions that the reader has
+        self._known = wire.counts(said, board.incarnation, 2)  # the newest point, in ms, and decision that the reader has
         self._prolonged = 0
         self._gone = False
 
@@ -87,51 +87,50 @@ class TargetStream:
         row = shown.document()
         if self._known is None or self._has_missed(shown, *self._known):
             self._row = row
-            self._known = self._counts(shown)
+            self._known = self._newest(shown)
             self._prolonged = self._repeats(shown)
             yield wire.event("target", documents.target(row, shown.past, shown.decisions), self._number())
             return
         news = self._news(shown, row, *self._known)
         if news:
-            self._known = self._counts(shown)
+            self._known = self._newest(shown)
             yield wire.event("news", news, self._number())
 
-    def _news(self, shown: Shown, row: Document, points: int, decisions: int) -> Document:
-        """Return what is new since *points* and *decisions* were counted; empty where nothing is."""
+    def _news(self, shown: Shown, row: Document, newest_ms: int, decision: int) -> Document:
+        """Return what is new since the point of *newest_ms* and the *decision* of that number; empty where nothing is."""
         news: Document = {}
         if row != self._row:
             news["row"] = row if self._row is None else wire.difference(self._row, row)
             self._row = row
         if shown.past is None or shown.decisions is None:
             return news
-        missed = shown.past.count - points
+        missed = shown.past.fine.newer(newest_ms / 1000)
         if missed:
             news["points"] = shown.past.fine.tail(missed)
-        fresh = shown.decisions.since(decisions)
+        _, last = self._newest(shown)
         repeats = self._repeats(shown)
-        if fresh or repeats != self._prolonged:
+        if last != decision or repeats != self._prolonged:
             self._prolonged = repeats
-            last = shown.decisions.last
-            news["decisions"] = [entry.document() for entry in fresh] or ([last.document()] if last is not None else [])
-            if fresh:
+            # The one that the reader has may have been prolonged before the next one came.
+            news["decisions"] = [entry.document() for entry in shown.decisions.since(decision - 1)]
+            if last != decision:
                 news["kept"] = [entry.number for entry in shown.decisions]
         return news
 
-    def _has_missed(self, shown: Shown, points: int, decisions: int) -> bool:
+    def _has_missed(self, shown: Shown, newest_ms: int, decision: int) -> bool:
         """Return whether what the reader has cannot be made whole by what is new."""
         if shown.past is None or shown.decisions is None:
-            return points > 0
-        now, last = self._counts(shown)
-        if points == 0 < now:
-            return True
-        return not 0 <= now - points <= len(shown.past.fine) or decisions > last
+            return newest_ms > 0
+        fine, (_, last) = shown.past.fine, self._newest(shown)
+        # A past that begins later is another one, or has forgotten something; where it ends earlier, the clock was put back.
+        return not fine.begins <= newest_ms / 1000 <= fine.ends or decision > last
 
     @staticmethod
-    def _counts(shown: Shown) -> tuple[int, int]:
+    def _newest(shown: Shown) -> tuple[int, int]:
         if shown.past is None or shown.decisions is None:
             return 0, 0
         last = shown.decisions.last
-        return shown.past.count, last.number if last is not None else 0
+        return round(shown.past.fine.ends * 1000), last.number if last is not None else 0
 
     @staticmethod
     def _repeats(shown: Shown) -> int:

@@ -9,7 +9,7 @@ from playwright.async_api import expect
 from adapter import serving
 from autoscaler import endpoint
 from autoscaler.resource.scaler import Key
-from tests.autoscaler.page.test_site import ADMIN, TEAM, Cluster
+from tests.autoscaler.page.visits import ADMIN, TEAM, Cluster
 from tests.browser.conftest import ON_ONE_LOOP, QWEN, Complaints, Open, Show, small
 
 pytestmark = ON_ONE_LOOP
@@ -54,6 +54,7 @@ async def test_who_signs_in_sees_what_they_may_list_and_their_token_is_kept_by_n
     )
     assert TEAM not in kept
     (cookie,) = await page.context.cookies()
+    assert cookie["name"] == f"__Host-leadtime-{guarded.port}"
     assert (cookie["httpOnly"], cookie["secure"], cookie["sameSite"]) == (True, True, "Strict")
     assert TEAM not in cookie["value"]
 

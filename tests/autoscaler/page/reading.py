@@ -61,6 +61,8 @@ def _add(target: dict[str, Any], news: dict[str, Any]) -> None:
 
 def _draw(ring: dict[str, Any], point: dict[str, Any]) -> None:
     step, at = ring["stepSeconds"], ring["at"]
+    if at and point["at"] <= at[-1]:
+        return
     if at and math.floor(at[-1] / step) == math.floor(point["at"] / step):
         for column in _columns(ring):
             column.pop()
@@ -76,7 +78,7 @@ def _draw(ring: dict[str, Any], point: dict[str, Any]) -> None:
         if len(column) == known:
             column.append(None)
     for column in _columns(ring):
-        del column[: len(column) - ring["points"]]
+        del column[: max(0, len(column) - ring["points"])]
     ring["signals"] = {
         name: pair for name, pair in ring["signals"].items() if any(value is not None for column in pair for value in column)
     }

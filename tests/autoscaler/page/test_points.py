@@ -67,6 +67,24 @@ def test_the_last_points_one_by_one_are_the_ends_of_the_columns(past: list, coun
         assert [each["figures"][name] for each in tail] == told["figures"][name][-count:]
 
 
+@given(pasts, st.integers(0, 60))
+def test_the_newer_points_are_those_after_a_moment(past: list, place: int) -> None:
+    ring = Ring(Extent(STEP_S, 50))
+    moment = ([1000.0, *(each.at for each in filled(ring, past))])[-1 - min(place, len(past))]
+
+    assert ring.newer(moment) == sum(at > moment for at in ring._at)
+
+
+def test_a_ring_says_from_when_to_when_it_reaches() -> None:
+    ring = Ring(Extent(STEP_S, 2))
+    assert (ring.begins, ring.ends) == (math.inf, -math.inf)
+
+    for at in (0.0, 5.0, 10.0, 11.0):
+        ring.add(point(at))
+
+    assert (ring.begins, ring.ends) == (5.0, 11.0)
+
+
 def test_what_is_not_known_is_nothing_and_never_zero() -> None:
     ring = Ring(Extent(STEP_S, 10))
 
@@ -107,10 +125,10 @@ def test_narrowing_forgets_the_oldest_at_once() -> None:
     assert ring.document()["at"] == [35.0, 40.0, 45.0]
 
 
-def test_both_rings_take_every_point_and_it_is_counted() -> None:
+def test_both_rings_take_every_point() -> None:
     past = Past(Ring(Extent(5.0, 100)), Ring(Extent(300.0, 100)))
 
     for tick in range(120):
         past.add(point(tick * 5.0))
 
-    assert (len(past.fine), len(past.coarse), past.count) == (100, 2, 120)
+    assert (len(past.fine), len(past.coarse)) == (100, 2)

@@ -61,14 +61,3 @@ def test_a_name_is_not_kept_as_it_is() -> None:
     name = kept.open("the-token")
 
     assert name.encode() not in kept._sessions
-
-
-def test_attempts_are_bounded_and_allowed_again_later() -> None:
-    clock = Clock()
-    kept = Sessions(clock=clock)
-
-    allowed = [kept.attempt() for _ in range(25)]
-    clock.now += 61.0
-
-    assert allowed == [True] * 20 + [False] * 5
-    assert kept.attempt()

@@ -32,8 +32,8 @@ async def test_every_decision_reaches_the_page_as_it_is_taken() -> None:
     assert shown.past is not None
     assert shown.decisions is not None
     ticks = here.telemetry._outcomes.total()
-    assert shown.past.count == ticks >= 10
-    assert sum(entry.count for entry in shown.decisions) == ticks
+    assert len(shown.past.fine) >= 10
+    assert sum(entry.count for entry in shown.decisions) == ticks >= 10
     # 2 pods x 25 waiting / 10 = 5; and then 13, of which 10 are allowed.
     assert [(entry.outcome.current, entry.outcome.replicas) for entry in shown.decisions if entry.changes] == [(2, 5), (5, 10)]
     row = shown.document()
