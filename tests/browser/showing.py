@@ -104,10 +104,11 @@ async def serve(
     port: int = 0,
     tls: serving.ServingTls | None = None,
     each_s: float = 1.0,
+    beat_s: float = 10.0,
     clock: Callable[[], float] = time.time,
 ) -> AsyncIterator[int]:
     """Serve the page of *made* on loopback and yield its port."""
-    site = Site(board=made, access=access or WithKey(KEY), standing=lambda: standing, clock=clock, each_s=each_s)
+    site = Site(board=made, access=access or WithKey(KEY), standing=lambda: standing, clock=clock, each_s=each_s, beat_s=beat_s)
     listening = serving.serve(site.handle, host="127.0.0.1", port=port, tls=tls, on_drain=site.close, drain_s=0.0, grace_s=0.5)
     async with listening as found:
         yield found.port

@@ -121,5 +121,44 @@ async def test_only_the_rows_in_sight_have_elements_and_the_last_can_be_reached(
     assert await page.evaluate("document.activeElement.getBoundingClientRect().bottom < innerHeight")
 
 
+async def test_the_row_that_has_the_focus_is_kept_up_to_date_out_of_sight(show: Show, opened: Open) -> None:
+    for target in showing.many(300):
+        show.targets.append(target)
+        show.board.decided(target.decided(1_800_000_000.0), target.account)
+    page = await opened(show.url)
+    await page.get_by_role("columnheader", name="Name").get_by_role("button").click()
+    await page.get_by_role("searchbox").focus()
+    await page.locator('.rows .row[data-key="team-0/model-0"] a').focus()
+    await page.evaluate("scrollTo(0, 4000)")
+    row = page.locator('.rows .row[data-key="team-0/model-0"]')
+    await expect(page.locator(".rows .row").first).not_to_be_in_viewport()
+    key = Key("team-0", "model-0")
+    show.target(key).load = lambda _: 11.0
+    first = Key("a", "a-model")
+    show.board.decided(Target(first, lambda _: 1.0).decided(time.time()), show.target().account)
+
+    show.decide(key)
+
+    told = show.board.get(key).document()  # type: ignore[union-attr]
+    await expect(row.locator(".cell.replicas .figure")).to_have_text(f"{told['ready']} / {told['desired']}")
+    await expect(row).to_have_attribute("aria-rowindex", "3")  # below the heading and the one that came before it
+    places = await page.locator(".rows .row").evaluate_all("rows => rows.map((row) => row.style.transform)")
+    assert len(set(places)) == len(places)
+    assert await page.evaluate("document.activeElement.closest('.row').dataset.key") == str(key)
+
+
+async def test_a_row_that_goes_gives_the_focus_to_the_next(show: Show, opened: Open) -> None:
+    page = await opened(show.url)
+    await expect(page.locator(".rows .row")).to_have_count(9)
+    await page.get_by_role("columnheader", name="Name").get_by_role("button").click()
+    order = await names(page)
+    await page.locator(f'.rows .row[data-key="{order[3]}"] a').focus()
+
+    show.board.forget(Key(*order[3].split("/")))
+
+    await expect(page.locator(".rows .row")).to_have_count(8)
+    assert await page.evaluate("document.activeElement.closest('.row')?.dataset.key") == order[4]
+
+
 def _document(target: Target, trouble: dict[str, str]) -> bytes:
     return json.dumps(target.document(time.time(), trouble)).encode()

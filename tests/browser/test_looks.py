@@ -1,11 +1,13 @@
 """What everybody can read: names, roles, labels and contrast, in both schemes, and at the width of a phone."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.async_api import Page, expect
 
+from tests.browser import showing
 from tests.browser.conftest import ON_ONE_LOOP, Open, Show
 
 pytestmark = ON_ONE_LOOP
@@ -93,3 +95,32 @@ async def test_nothing_moves_for_whoever_wants_no_motion(show: Show, opened: Ope
     await expect(page.locator("#connection")).to_have_attribute("data-state", "live")
 
     assert await page.evaluate("document.getAnimations().length") == 0
+
+
+async def test_who_skips_to_the_content_of_a_target_stays_there(show: Show, opened: Open) -> None:
+    page = await whole(show, opened)
+
+    await page.get_by_role("link", name="Skip to the content").focus()
+    await page.keyboard.press("Enter")
+
+    assert await page.evaluate("document.activeElement.id") == "main"
+    await expect(page.get_by_role("heading", level=1)).to_have_text("qwen")
+
+
+async def test_that_a_replica_stands_by_is_said_once_and_not_with_every_beat(show: Show, opened: Open) -> None:
+    await show.stop()
+    show.serving |= {"standing": showing.Standing(False, "autoscaler-1", "autoscaler-0"), "beat_s": 0.1}
+    await show.start()
+    page = await opened(show.url)
+    await expect(page.locator("#standby")).to_contain_text("autoscaler-0 decides")
+
+    await page.evaluate(
+        """() => {
+          window.said = 0;
+          new MutationObserver((found) => (window.said += found.length))
+            .observe(document.getElementById("standby"), { childList: true, subtree: true, characterData: true });
+        }"""
+    )
+    await asyncio.sleep(0.5)
+
+    assert await page.evaluate("window.said") == 0

@@ -1,12 +1,15 @@
 """A target's page: charts that move and can be read, and decisions that open into what `leadtime explain` prints."""
 
 import asyncio
+import contextlib
 import json
 import subprocess
 import sys
 import time
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
+import pytest
 from playwright.async_api import Page, expect
 
 from autoscaler.decision.model import Record
@@ -23,6 +26,16 @@ async def opened_target(show: Show, opened: Open, name: str = "llm/qwen", **how:
     await page.locator(f'.rows .row[data-key="{name}"] a').click()
     await expect(page.locator(".marks path.offered")).to_have_count(1)
     return page
+
+
+@contextlib.asynccontextmanager
+async def lived(moments: Sequence[float]) -> AsyncIterator[Show]:
+    """Yield qwen alone, decided on at *moments*."""
+    target = Target(QWEN, showing.fleet.waves(low=1.0, high=9.0, period_s=700.0, since=moments[-1]))
+    made = Show([target], showing.board([target], lambda _: iter(moments)))
+    await made.start()
+    yield made
+    await made.stop()
 
 
 def words(text: str) -> str:
@@ -98,6 +111,110 @@ async def test_what_is_told_bit_by_bit_is_what_is_told_whole_in_the_browser_too(
     assert told["fine"] == whole["fine"]
     assert told["coarse"] == whole["coarse"]
     assert told["decisions"] == whole["decisions"]
+
+
+async def test_a_point_that_is_told_again_is_not_drawn_again(show: Show, opened: Open) -> None:
+    page = await opened(show.url)
+    ring = {"points": 9, "signals": {}}
+    whole = {
+        "row": {},
+        "decisions": [],
+        "fine": {**ring, "stepSeconds": 5, "at": [10, 16, 21], "figures": {"serving": [1, 2, 3]}},
+        "coarse": {**ring, "stepSeconds": 60, "at": [21], "figures": {"serving": [3]}},
+    }
+    points = [{"at": at, "figures": {"serving": serving}, "signals": {}} for at, serving in ((16, 2), (21, 3), (23, 4), (26, 5))]
+
+    told = await page.evaluate(
+        """async ([whole, points]) => {
+          const { Target } = await import("/static/store.js");
+          const target = new Target();
+          target.take("target", whole);
+          target.take("news", { points });
+          return target.told;
+        }""",
+        [whole, points],
+    )
+
+    # 23 is of the same step of 5 s as 21 and stands in its place.
+    assert told["fine"]["at"] == [10, 16, 23, 26]
+    assert told["fine"]["figures"]["serving"] == [1, 2, 4, 5]
+    assert told["coarse"]["at"] == [26]
+    assert told["coarse"]["figures"]["serving"] == [5]
+
+
+async def test_the_forecast_that_is_read_is_the_one_for_that_moment(opened: Open) -> None:
+    now = time.time()
+    # A day of coarse points before: the stretch of 30 minutes begins with some of them.
+    async with lived([*showing.past(now, day_s=360.0)]) as show:
+        page = await opened_target(show, opened)
+
+        await page.locator(".chart").first.locator("summary").click()
+
+        read = (
+            await page.locator(".chart")
+            .first.locator("tbody tr")
+            .evaluate_all("rows => rows.map((row) => row.lastChild.textContent)")
+        )
+        points = show.board.get(QWEN).past.fine.tail(300)  # type: ignore[union-attr]
+        horizon = round(showing.fleet.HORIZON_S / showing.TICK_S)
+        made = [points[-1 - horizon - place]["figures"] for place in range(60)]
+        # In three digits, as all that is read.
+        assert [[float(each) for each in one.split(" to ")] for one in read] == [
+            pytest.approx([each["median"], each["likely"]], rel=0.005)  # type: ignore[index]
+            for each in made
+        ]
+
+
+async def test_a_forecast_from_before_the_stretch_is_read_where_it_comes_due(opened: Open) -> None:
+    now = time.time()
+    async with lived([*showing.past(now)]) as show:
+        page = await opened_target(show, opened)
+        await page.get_by_role("button", name="10 min", exact=True).click()
+
+        await page.locator(".plot").first.focus()
+        await page.keyboard.press("Home")
+        await page.keyboard.press("ArrowRight")
+
+        assert "p50 to p90 –" not in await page.locator("#announce").inner_text()
+        left = await page.locator(".marks path.median").evaluate("line => line.getBBox().x")
+        assert left <= 44  # where the chart begins
+
+
+async def test_a_hole_of_minutes_is_drawn_as_one_where_the_stretch_begins_with_coarse_points(opened: Open) -> None:
+    now = time.time()
+    looked = [at for at in showing.past(now, day_s=360.0) if not now - 600.0 < at < now - 420.0]
+    async with lived(looked) as show:
+        page = await opened_target(show, opened)
+
+        for line in ("offered", "realised", "desired"):
+            path = await page.locator(f".marks path.{line}").get_attribute("d")
+            assert path is not None
+            assert path.count("M") == 2, line
+
+
+async def test_an_old_metric_is_marked_here_as_in_the_list(opened: Open) -> None:
+    now = time.time() - 300.0
+    async with lived([*showing.past(now)]) as show:
+        page = await opened(show.url)
+        await expect(page.locator(".rows .cell.age .late")).to_have_text("5 min")
+
+        await page.locator(".rows .row a").click()
+
+        await expect(page.locator(".facts .late")).to_have_text("5 min")
+
+
+async def test_a_target_that_is_deleted_while_it_is_open_is_gone(show: Show, opened: Open) -> None:
+    page = await opened_target(show, opened)
+    await expect(page.locator(".facts")).to_be_visible()
+
+    show.board.forget(QWEN)
+
+    await expect(page.get_by_text("This target is gone.")).to_be_visible()
+    for said in (".facts", ".headline", ".drawn", ".history", ".title .chip"):
+        await expect(page.locator(said).first).to_be_hidden()
+    show.decide()
+    await expect(page.locator(".marks path.offered")).to_have_count(1)
+    await expect(page.locator(".facts")).to_be_visible()
 
 
 async def test_the_charts_and_the_list_go_on_by_themselves(show: Show, opened: Open) -> None:

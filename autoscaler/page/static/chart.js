@@ -2,6 +2,7 @@
 
 import { announce, h, s, setAttribute, toggle } from "./dom.js";
 import { clock, minute, number } from "./format.js";
+import { longestAt } from "./frame.js";
 
 const LEFT = 44;
 const RIGHT = 12;
@@ -20,7 +21,7 @@ export function ticks(most, wanted = 4) {
   return found;
 }
 
-// A path through points; what is not known, and what nobody looked at, is a gap.
+// A path through points; what is not known, and what nobody looked at, is a gap: `longest(place)` is how far the one before may be.
 export function line(xs, ys, longest) {
   let path = "";
   let last = null;
@@ -31,7 +32,7 @@ export function line(xs, ys, longest) {
       continue;
     }
     const x = xs[place];
-    path += `${last === null || x - last > longest ? "M" : "L"}${x.toFixed(1)} ${y.toFixed(1)}`;
+    path += `${last === null || x - last > longest(place) ? "M" : "L"}${x.toFixed(1)} ${y.toFixed(1)}`;
     last = x;
   }
   return path;
@@ -48,7 +49,7 @@ export function stairs(xs, ys, longest) {
       continue;
     }
     const x = xs[place].toFixed(1);
-    path += last === null || xs[place] - last > longest ? `M${x} ${y.toFixed(1)}` : `H${x}V${y.toFixed(1)}`;
+    path += last === null || xs[place] - last > longest(place) ? `M${x} ${y.toFixed(1)}` : `H${x}V${y.toFixed(1)}`;
     last = xs[place];
   }
   return path;
@@ -74,7 +75,7 @@ export function band(xs, lows, highs, longest, stepped = false) {
     path += `M${[...there, ...back.reverse()].map(([x, y]) => `${x.toFixed(1)} ${y.toFixed(1)}`).join("L")}Z`;
   };
   for (let place = 0; place <= xs.length; place += 1) {
-    if (place === xs.length || unknown(place) || (place > start && xs[place] - xs[place - 1] > longest)) {
+    if (place === xs.length || unknown(place) || (place > start && xs[place] - xs[place - 1] > longest(place))) {
       close(place);
       start = place < xs.length && unknown(place) ? place + 1 : place;
     }
@@ -143,10 +144,11 @@ export class Chart {
     const scale = {
       x: (at) => LEFT + ((at - frame.from) / (frame.until - frame.from)) * (width - LEFT - RIGHT),
       y: (value) => height - BOTTOM - (Math.min(value, top) / top) * (height - TOP - BOTTOM),
-      longest: 0, width, height, top, left: LEFT, right: width - RIGHT, base: height - BOTTOM,
+      width, height, top, left: LEFT, right: width - RIGHT, base: height - BOTTOM,
     };
-    // Decisions are taken every few seconds; where there were none for several, nobody looked.
-    scale.longest = ((frame.stepSeconds * 4 + 20) / (frame.until - frame.from)) * (width - LEFT - RIGHT);
+    const wide = (seconds) => (seconds / (frame.until - frame.from)) * (width - LEFT - RIGHT);
+    scale.longest = (place) => wide(longestAt(frame, place));
+    scale.dueLongest = (place) => wide(longestAt(frame.forecasts, place));
     this.scale = scale;
     const frameOf = { x: scale.left, y: 0, width: scale.right - scale.left, height: scale.base };
     for (const [key, value] of Object.entries(frameOf)) setAttribute(this.window, key, String(value));
@@ -180,7 +182,7 @@ export class Chart {
     this.grid.replaceChildren(...parts);
   }
 
-  // ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── reading ──
 
   point(event) {
     if (!this.scale || !this.frame.at.length) return;

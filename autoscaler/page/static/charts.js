@@ -2,7 +2,8 @@
 
 import { band, line, stairs } from "./chart.js";
 import { s } from "./dom.js";
-import { count, number, percent } from "./format.js";
+import { UNKNOWN, count, number, percent } from "./format.js";
+import { stepAt } from "./frame.js";
 
 const SIGNALS = 6; // colours; a further signal has the first one's again
 
@@ -15,7 +16,7 @@ function largest(columns) {
 const path = (kind, d) => s("path", { class: kind, d });
 const mapped = (column, to) => column.map((value) => (value === null ? null : to(value)));
 
-// ── load ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── load ──
 
 export const load = {
   title: "Load and forecast",
@@ -24,44 +25,42 @@ export const load = {
     "The band is what had been forecast one lead time before: the largest load until then, with a probability of 50 to 90 %. " +
     "The dashed line is what it came to.",
   legend: () => [["offered", "load"], ["realised", "largest within the lead time"], ["forecast", "forecast, p50 to p90"]],
-  top: ({ figures }) => 1.08 * largest([figures.offered, figures.likely, figures.realised]),
-  marks({ at, figures }, { x, y, longest }) {
+  top: ({ figures, forecasts }) => 1.08 * largest([figures.offered, forecasts.likely, figures.realised]),
+  marks({ at, figures, forecasts }, { x, y, longest, dueLongest }) {
     const xs = at.map(x);
     // A forecast stands where what it is of comes due.
-    const due = at.map((each, place) => x(each + (figures.horizon[place] ?? 0)));
+    const due = forecasts.due.map(x);
     const inside = due.map((each, place) => place === 0 || each >= due[place - 1]);
     const shown = (column) => mapped(column, y).map((value, place) => (inside[place] ? value : null));
     return [
-      path("forecast", band(due, shown(figures.median), shown(figures.likely), longest)),
-      path("median", line(due, shown(figures.median), longest)),
+      path("forecast", band(due, shown(forecasts.median), shown(forecasts.likely), dueLongest)),
+      path("median", line(due, shown(forecasts.median), dueLongest)),
       path("realised", line(xs, mapped(figures.realised, y), longest)),
       path("offered", line(xs, mapped(figures.offered, y), longest)),
     ];
   },
   reading(frame, place) {
-    const { figures } = frame;
+    const { figures, forecasts } = frame;
     const made = forecastFor(frame, place);
-    const spread = made === null ? null : [figures.median[made], figures.likely[made]];
     return [
       ["offered", "load", number(figures.offered[place])],
       ["realised", "largest within the lead time", number(figures.realised[place])],
-      ["forecast", "forecast for it, p50 to p90", spread === null ? "–" : `${number(spread[0])} to ${number(spread[1])}`],
+      ["forecast", "forecast for it, p50 to p90", made < 0 ? UNKNOWN : `${number(forecasts.median[made])} to ${number(forecasts.likely[made])}`],
     ];
   },
 };
 
-// Return the place of the forecast that came due at a point: the one made a horizon before it.
-function forecastFor({ at, figures, stepSeconds }, place) {
-  for (let made = place; made >= 0; made -= 1) {
-    const horizon = figures.horizon[made];
-    if (horizon === null || figures.median[made] === null) continue;
-    const due = at[made] + horizon;
-    if (due <= at[place] + stepSeconds / 2) return at[place] - due <= stepSeconds * 3 ? made : null;
-  }
-  return null;
+// Return the place of the forecast that came due at a point, the one made a horizon before it; -1 where there is none. Points are as
+// far apart as their step: it came due half a step later at most, and not long before.
+function forecastFor(frame, place) {
+  const { at, due, median } = frame.forecasts;
+  const when = frame.at[place];
+  const step = stepAt(frame, place);
+  const made = due.findLastIndex((each, one) => median[one] !== null && at[one] <= when && each <= when + step / 2);
+  return made >= 0 && when - due[made] <= step * 3 ? made : -1;
 }
 
-// ── signals ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── signals ──
 
 const HIGHEST = 4; // times the target
 
@@ -91,7 +90,7 @@ function ratios([values, targets]) {
   return values.map((value, place) => (value === null || !targets[place] ? null : value / targets[place]));
 }
 
-// ── replicas ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── replicas ──
 
 const FAR = 2.5; // a bound so many times above everything else would press it all to the ground
 

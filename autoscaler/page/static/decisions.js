@@ -1,5 +1,6 @@
 // The decisions on a target, newest first: each opens into the sentences that `leadtime explain` prints of it.
 
+import { ask } from "./ask.js";
 import { h, setAttribute, setText, toggle } from "./dom.js";
 import { duration, moment } from "./format.js";
 
@@ -103,14 +104,9 @@ class Item {
 
   async load() {
     this.trail.replaceChildren(h("p", { class: "muted" }, "…"));
-    try {
-      const answer = await fetch(`${this.path}/decisions/${this.number}`, { cache: "no-store" });
-      const told = await answer.json();
-      this.told = answer.ok;
-      this.trail.replaceChildren(...(answer.ok ? explained(told) : [h("p", { class: "problem" }, told.message)]));
-    } catch {
-      this.trail.replaceChildren(h("p", { class: "problem" }, "The controller does not answer: open it again later."));
-    }
+    const { ok, told } = await ask(`${this.path}/decisions/${this.number}`);
+    this.told = ok;
+    this.trail.replaceChildren(...(ok ? explained(told) : [h("p", { class: "problem" }, told.message)]));
   }
 }
 

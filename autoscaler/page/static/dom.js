@@ -5,7 +5,7 @@ const SVG = "http://www.w3.org/2000/svg";
 // What would be invisible, or turn the text around it: shown by its number.
 const HIDDEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g;
 
-export function clean(text) {
+function clean(text) {
   return String(text ?? "").replace(HIDDEN, (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 

@@ -1,22 +1,15 @@
 // A stream of events that comes back by itself: what it was told stands meanwhile, and it goes on from there.
 
+import { ask, whoAmI } from "./ask.js";
+
 const SILENCE_MS = 25000; // the controller says something every ten seconds
 const FIRST_MS = 500;
 const LAST_MS = 10000;
 const HIDDEN_MS = 60000; // a page that nobody looks at gives its connection back: a browser has six for one host
 
-// Return who we are to the controller: a name of null and why, or null where nobody answers.
-export async function whoAmI() {
-  try {
-    const answer = await fetch("api/who", { cache: "no-store", signal: AbortSignal.timeout(5000) });
-    return answer.ok ? await answer.json() : null;
-  } catch {
-    return null;
-  }
-}
-
 export class Live {
-  // `heard(event, data)` is told of each event; `changed(state, detail)` of "live", "lost", "refused" and "closed".
+  // `path` is what the stream is of. `heard(event, data)` is told of each event, `changed(state, detail)` of "live" with since when it was
+  // not, of "lost" with since when and why, of "refused" with how to sign in, and of "resting".
   constructor(path, events, { heard, changed }) {
     this.path = path;
     this.events = events;
@@ -24,7 +17,10 @@ export class Live {
     this.changed = changed;
     this.last = "";
     this.delay = FIRST_MS;
-    this.lostAt = null;
+    this.lostAt = null; // since when there is no stream
+    this.why = ""; // the last one ended or was refused
+    this.turnedAway = false;
+    this.resting = false;
     this.source = null;
     this.timer = null;
     this.over = false;
@@ -35,9 +31,10 @@ export class Live {
   open() {
     clearTimeout(this.timer);
     const since = this.last ? `?since=${encodeURIComponent(this.last)}` : "";
-    const source = new EventSource(this.path + since);
+    const source = new EventSource(`${this.path}/events${since}`);
     this.source = source;
     for (const event of [...this.events, "beat", "bye"]) source.addEventListener(event, (message) => this.hear(source, event, message));
+    source.addEventListener("open", () => (this.why = ""));
     source.addEventListener("error", () => this.fail(source));
     this.wait();
   }
@@ -46,15 +43,19 @@ export class Live {
     if (source !== this.source) return;
     if (message.lastEventId) this.last = message.lastEventId;
     this.wait();
+    const data = JSON.parse(message.data);
     if (event === "bye") {
+      this.why = data.message;
       this.fail(source);
       return;
     }
     this.delay = FIRST_MS;
-    const back = this.lostAt;
+    const back = this.resting ? null : this.lostAt;
     this.lostAt = null;
+    this.why = "";
+    this.resting = false;
     this.changed("live", { back });
-    this.heard(event, JSON.parse(message.data));
+    this.heard(event, data);
   }
 
   wait() {
@@ -65,45 +66,66 @@ export class Live {
 
   fail(source) {
     if (source !== this.source || this.over) return;
+    // A connection that breaks is made anew by the browser, one that is refused is not.
+    this.turnedAway = source.readyState === EventSource.CLOSED;
     source.close();
     this.source = null;
+    this.later();
+  }
+
+  later() {
+    this.resting = false;
     this.lostAt ??= Date.now() / 1000;
-    this.changed("lost", { since: this.lostAt });
+    this.changed("lost", { since: this.lostAt, why: this.why });
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.again(), this.delay);
     this.delay = Math.min(LAST_MS, this.delay * 2);
   }
 
-  // An event stream does not say why it was refused; a plain request does.
+  // An event stream does not say why it was refused; plain requests do.
   async again() {
-    if (this.over) return;
     const who = await whoAmI();
     if (this.over || this.source !== null) return;
-    if (who?.name) {
-      this.open();
-      return;
-    }
-    if (who) {
+    if (who?.name === null) {
       this.changed("refused", who);
       return;
     }
-    this.changed("lost", { since: this.lostAt });
-    this.timer = setTimeout(() => this.again(), this.delay);
-    this.delay = Math.min(LAST_MS, this.delay * 2);
+    if (!who?.name) {
+      this.why = who?.message ?? "";
+      this.later();
+      return;
+    }
+    if (this.turnedAway) {
+      const { ok, status, told } = await ask(this.path, { whole: false });
+      if (this.over || this.source !== null) return;
+      // A target that is not there has a stream all the same.
+      if (status && !ok && status !== 404) {
+        this.why = told.message;
+        this.later();
+        return;
+      }
+    }
+    this.open();
   }
 
   looked() {
     clearTimeout(this.rest);
     if (document.hidden) {
-      this.rest = setTimeout(() => {
-        clearTimeout(this.timer);
-        this.source?.close();
-        this.source = null;
-      }, HIDDEN_MS);
-    } else if (this.source === null && !this.over) {
+      this.rest = setTimeout(() => this.pause(), HIDDEN_MS);
+    } else if (this.source === null) {
       clearTimeout(this.timer);
       this.again();
     }
+  }
+
+  pause() {
+    clearTimeout(this.timer);
+    this.source?.close();
+    this.source = null;
+    if (this.lostAt !== null) return;
+    this.lostAt = Date.now() / 1000;
+    this.resting = true;
+    this.changed("resting");
   }
 
   close() {

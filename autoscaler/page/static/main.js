@@ -1,9 +1,10 @@
 // The page: which view is shown, whether we are connected, and the keys that work everywhere.
 
-import { announce, clean, h, setText } from "./dom.js";
+import { ask, whoAmI } from "./ask.js";
+import { announce, h, setText } from "./dom.js";
 import { FleetView } from "./fleet.js";
 import { clock } from "./format.js";
-import { Live, whoAmI } from "./live.js";
+import { Live } from "./live.js";
 import { signIn } from "./signin.js";
 import { Fleet, Target } from "./store.js";
 import { TargetView } from "./target.js";
@@ -14,6 +15,9 @@ const standby = document.getElementById("standby");
 const connection = document.getElementById("connection");
 const leave = document.getElementById("leave");
 const keys = document.getElementById("keys");
+
+const REMARK_MS = 6000;
+const STATES = { live: "live", lost: "not connected", refused: "signed out", resting: "resting" };
 
 // The controller's clock, as far as we know it.
 const time = {
@@ -26,7 +30,7 @@ const fleet = { store: new Fleet(), last: "" };
 let view = null;
 let live = null;
 let cameFrom = null; // the target that was open last: the list goes back to it
-let calm = null;
+let calm = null; // while something is said that goes by itself
 
 function route() {
   const found = /^#\/target\/([^/]+)\/([^/]+)$/.exec(location.hash);
@@ -42,7 +46,7 @@ function show() {
   const target = route();
   if (target === null) {
     view = new FleetView(fleet.store, { time, open, from: cameFrom });
-    live = new Live("api/fleet/events", ["fleet", "rows"], callbacks(fleet.store));
+    live = new Live("api/fleet", ["fleet", "rows"], callbacks(fleet.store));
     live.last = fleet.last;
   } else {
     const [namespace, name] = target;
@@ -50,7 +54,7 @@ function show() {
     const store = new Target();
     const path = `api/targets/${encodeURIComponent(namespace)}/${encodeURIComponent(name)}`;
     view = new TargetView(store, { time, namespace, name, path, row: fleet.store.rows.get(cameFrom) });
-    live = new Live(`${path}/events`, ["target", "news", "gone"], callbacks(store));
+    live = new Live(path, ["target", "news", "gone"], callbacks(store));
   }
   main.replaceChildren(view.element);
   view.shown();
@@ -77,6 +81,7 @@ function callbacks(store) {
         beat(data);
         return;
       }
+      if (event === "gone") live.last = ""; // nothing is known that news could go on from
       store.take(event, data);
       view?.heard(event, data);
     },
@@ -92,46 +97,56 @@ function beat({ now, standing }) {
   if (!standing.leads) {
     const who = standing.leader ? `${standing.leader} decides` : "nobody decides now";
     const reach = standing.reach ? [" Its page has the history: ", h("code", {}, standing.reach)] : [];
-    standby.replaceChildren(clean(`This replica stands by, ${who}. You see what the objects say.`), ...reach);
+    const words = h("p", {}, `This replica stands by, ${who}. You see what the objects say.`, ...reach);
+    // Said once, and not with every beat: whoever hears the page would hear nothing else.
+    if (standby.textContent !== words.textContent) standby.replaceChildren(words);
   }
 }
 
 function connected(state, detail) {
   connection.dataset.state = state;
+  setText(document.getElementById("connection-text"), STATES[state]);
   document.body.classList.toggle("old", state !== "live");
-  clearTimeout(calm);
+  if (state === "resting") return; // nobody looks
   if (state === "live") {
-    setText(document.getElementById("connection-text"), "live");
-    lost.classList.remove("form");
-    if (detail.back !== null) {
-      const words = `Connected again at ${clock(Date.now() / 1000)}; it was lost at ${clock(detail.back)}.`;
-      lost.classList.add("good");
-      lost.replaceChildren(words);
-      lost.hidden = false;
-      calm = setTimeout(() => (lost.hidden = true), 6000);
-    } else if (!lost.classList.contains("good")) {
-      lost.hidden = true;
-    } else {
-      calm = setTimeout(() => (lost.hidden = true), 6000);
-    }
+    if (detail.back !== null) remark(`Connected again at ${clock(Date.now() / 1000)}; it was lost at ${clock(detail.back)}.`, "good");
+    else if (calm === null) lost.hidden = true;
     return;
   }
-  lost.classList.remove("good");
-  lost.hidden = false;
-  if (state === "lost") {
-    setText(document.getElementById("connection-text"), "not connected");
-    const words = `Connection lost since ${clock(detail.since)}, trying again. What is shown is from before.`;
-    if (lost.textContent !== words) lost.replaceChildren(words);
-  } else {
+  clearTimeout(calm);
+  calm = null;
+  if (state === "refused") {
     refused(detail);
+    return;
   }
+  const since = clock(detail.since);
+  say(
+    detail.why
+      ? `Not connected since ${since}: ${detail.why}. Trying again; what is shown is from before.`
+      : `Connection lost since ${since}, trying again. What is shown is from before.`,
+  );
+}
+
+function say(words, kind = "") {
+  lost.className = `banner ${kind}`.trim();
+  if (lost.textContent !== words) lost.replaceChildren(words);
+  lost.hidden = false;
+}
+
+// Say something for a while, however much is heard meanwhile.
+function remark(words, kind) {
+  say(words, kind);
+  clearTimeout(calm);
+  calm = setTimeout(() => {
+    calm = null;
+    lost.hidden = connection.dataset.state === "live";
+  }, REMARK_MS);
 }
 
 function refused(who) {
-  setText(document.getElementById("connection-text"), "signed out");
-  leave.hidden = true;
-  lost.classList.add("form");
+  lost.className = "banner form";
   lost.hidden = false;
+  if (lost.querySelector("form")) return; // somebody may be typing
   lost.replaceChildren(signIn(who, enter));
   lost.querySelector("input")?.focus();
 }
@@ -140,26 +155,37 @@ function enter(who) {
   stop();
   leave.hidden = !who.form;
   lost.hidden = true;
-  lost.classList.remove("form");
-  fleet.store.rows.clear();
+  lost.replaceChildren();
+  fleet.store = new Fleet();
   fleet.last = "";
   beat(who);
   show();
 }
 
-async function begin() {
+async function begin(since = Date.now() / 1000) {
   const who = await whoAmI();
-  if (who === null) {
-    connected("lost", { since: Date.now() / 1000 });
-    setTimeout(begin, 2000);
-  } else if (who.name === null) {
-    refused(who);
-  } else {
+  if (who?.name) {
     enter(who);
+  } else if (who?.name === null) {
+    connected("refused", who);
+  } else {
+    connected("lost", { since, why: who?.message });
+    setTimeout(() => begin(since), 2000);
   }
 }
 
-// ── colours ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+async function signOut() {
+  const { ok, told } = await ask("session", { method: "DELETE" });
+  if (!ok) {
+    remark(`You are still signed in: ${told.message}. Try again.`);
+    return;
+  }
+  stop();
+  main.replaceChildren();
+  begin();
+}
+
+// ── colours ──
 
 const THEMES = { auto: ["◐", "as the system has them"], light: ["☀", "light"], dark: ["☾", "dark"] };
 
@@ -186,7 +212,7 @@ function nextTheme() {
   }
 }
 
-// ── keys ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── keys ──
 
 function key(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || keys.open) return;
@@ -206,11 +232,11 @@ function key(event) {
 document.addEventListener("keydown", key);
 document.getElementById("theme").addEventListener("click", nextTheme);
 document.getElementById("help").addEventListener("click", () => keys.showModal());
-leave.addEventListener("click", async () => {
-  await fetch("session", { method: "DELETE" });
-  stop();
-  main.replaceChildren();
-  begin();
+leave.addEventListener("click", signOut);
+// The address says what is shown, and not how far one has scrolled: to follow this link would be to go back to the list.
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  main.focus();
 });
 window.addEventListener("hashchange", () => {
   if (live) show();

@@ -1,7 +1,7 @@
 // The form that takes a token. What it is given goes to the controller once, and is kept by nobody here.
 
+import { SILENCE, ask, whoAmI } from "./ask.js";
 import { h, setText } from "./dom.js";
-import { whoAmI } from "./live.js";
 
 export function signIn(who, entered) {
   if (!who.form) return h("p", {}, who.message);
@@ -24,21 +24,12 @@ export function signIn(who, entered) {
     event.preventDefault();
     button.disabled = true;
     setText(problem, "");
-    const words = await send(token.value.trim());
+    const { ok, told } = await ask("session", { method: "POST", body: token.value.trim(), headers: { "Content-Type": "text/plain" } });
     token.value = "";
     button.disabled = false;
-    const found = words === "" ? await whoAmI() : null;
+    const found = ok ? await whoAmI() : told;
     if (found?.name) entered(found);
-    else setText(problem, words || "The controller does not answer: try again.");
+    else setText(problem, found?.message ?? SILENCE);
   });
   return form;
-}
-
-async function send(token) {
-  try {
-    const answer = await fetch("session", { method: "POST", body: token, headers: { "Content-Type": "text/plain" } });
-    return answer.ok ? "" : (await answer.json()).message;
-  } catch {
-    return "The controller does not answer: try again.";
-  }
 }

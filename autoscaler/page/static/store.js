@@ -7,10 +7,12 @@ export function keyOf(row) {
 export class Fleet {
   constructor() {
     this.rows = new Map();
+    this.told = false;
   }
 
   take(event, data) {
     if (event === "fleet") {
+      this.told = true;
       this.rows = new Map(data.rows.map((row) => [keyOf(row), row]));
       return;
     }
@@ -54,8 +56,10 @@ function columns(ring) {
   return [ring.at, ...Object.values(ring.figures), ...Object.values(ring.signals).flat()];
 }
 
-// As the ring of the controller takes a point: in the place of the last one where both are of the same step.
+// As the ring of the controller takes a point: in the place of the last one where both are of the same step. What is not newer
+// than it is known already.
 function draw(ring, point) {
+  if (ring.at.length && point.at <= ring.at.at(-1)) return;
   const step = (at) => Math.floor(at / ring.stepSeconds);
   if (ring.at.length && step(ring.at.at(-1)) === step(point.at)) for (const column of columns(ring)) column.pop();
   const known = ring.at.length;
