@@ -8,8 +8,13 @@ from adapter.rules.attribution import EXPORTER_PODS
 JOB, ADAPTER_JOB = 'job=~"$job"', 'job=~"$adapter_job"'
 #: The namespaces of the fleet, and the one scaler.
 NAMESPACES, ONE = 'namespace=~"$namespace"', 'namespace="$namespace",scaler="$scaler"'
-#: The pods of the scaler's target, as its ReplicaSets and StatefulSets name them.
-PODS = 'namespace="$namespace",pod=~"$workload-[a-z0-9-]+"'
+#: How a pod's name goes on after its workload's: a ReplicaSet's by five letters and digits that are drawn at random, a Deployment's
+#: by those of the ReplicaSet before, a StatefulSet's by a number. What is drawn has no vowels, so that it makes no words:
+#: `llama-3-8b-instruct` is another workload than `llama-3-8b`.
+_LETTER = "[b-df-hj-np-tv-xz2456789]"
+_DRAWN, _NUMBERED = f"-(?:{_LETTER}{{5,10}}-)?{_LETTER}{{5}}", "-[0-9]+"
+#: The pods of the scaler's target. Those of a LeaderWorkerSet have two numbers: their group's, and their own in it.
+PODS = f'namespace="$namespace",pod=~"$workload(?:{_DRAWN}|{_NUMBERED}(?:{_NUMBERED})?)"'
 #: What tells a scaler from every other.
 BY_SCALER = "namespace, scaler, target"
 
@@ -69,8 +74,8 @@ def of_devices(metric: str, pods: str = "") -> str:
 
 def by_target(pods: str, fold: str = "avg") -> str:
     """Return *pods*, a vector by ``namespace`` and ``pod``, folded over each scaler's target, by the names of its pods."""
-    hashed, numbered = "-[a-z0-9]{5,10}-[a-z0-9]{5}", "-[0-9]+"
-    workloads = f'label_replace({pods}, "workload", "$1", "pod", "(.+?)(?:{hashed}|{numbered})")'
+    # One number alone: nobody tells the workload's name here, and `phi-4-0` is rather `phi-4`'s than one of a group of `phi`.
+    workloads = f'label_replace({pods}, "workload", "$1", "pod", "(.+?)(?:{_DRAWN}|{_NUMBERED})")'
     info = f"max by ({BY_SCALER}) ({of_all('leadtime_scaler_info')})"
     targets = f'label_replace({info}, "workload", "$1", "target", ".+/(.+)")'
     joined = f"{fold} by (namespace, workload) ({workloads}) * on (namespace, workload) group_right () {targets}"

@@ -79,7 +79,7 @@ def _shipped(scene: Scene) -> Iterator[dict[str, Any]]:
     folders = ["adapter", "crds", "autoscaler"] if scene.autoscaling else ["adapter"]
     files = [base / "namespace.yaml", *(file for folder in folders for file in sorted((base / folder).glob("*.yaml")))]
     if scene.autoscaling:
-        files.append(manifests() / "overlays" / "external-metrics" / "apiservice.yaml")
+        files.append(manifests() / "components" / "external-metrics" / "apiservice.yaml")
     for document in (document for file in files for document in _documents(file)):
         match document:
             case {"kind": "Kustomization" | "Deployment"}:

@@ -47,7 +47,7 @@ def granted(cluster: access.Cluster, account: str) -> set[Grant]:
         kind, name = binding["roleRef"]["kind"], binding["roleRef"]["name"]
         place = namespace if kind == "Role" else None
         role = shipped.get((kind, place, name)) or cluster.get(kind.lower(), name, *([f"--namespace={place}"] if place else []))
-        found |= {grant for rule in role["rules"] for grant in _grants(rule, namespace or "*")}
+        found |= {grant for rule in role.get("rules") or () for grant in _grants(rule, namespace or "*")}
     return found
 
 

@@ -18,7 +18,7 @@ POD = reading.one("Deployment", BASE)["spec"]["template"]
 SERVICE = reading.one("Service", BASE)
 (PORT,) = SERVICE["spec"]["ports"]
 CLUSTER_SCOPED = {"Namespace", "APIService", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"}
-OBJECTS = [found for found in reading.everything() if found.kind and found.kind != "Kustomization"]
+OBJECTS = [found for found in reading.everything() if found.kind and found.kind not in {"Kustomization", "Component"}]
 
 
 def selects(selector: Mapping[str, str], labels: Mapping[str, str]) -> bool:
@@ -48,7 +48,7 @@ def test_every_file_is_listed_by_its_kustomization_and_every_listed_one_is_there
         told = yaml.safe_load(path.read_text())
         listed = [*told.get("resources", ()), *(patch["path"] for patch in told.get("patches", []) if "path" in patch)]
         listed += [file for each in told.get("configMapGenerator", ()) for file in each["files"]]
-        assert all((path.parent / each).exists() for each in listed), path
+        assert all((path.parent / each).exists() for each in (*listed, *told.get("components", ()))), path
         own = {each.name for each in path.parent.iterdir() if each.suffix in (".yaml", ".json")} - {
             "kustomization.yaml",
             "adapter-scrape.yaml",
@@ -60,7 +60,8 @@ def test_every_file_is_listed_by_its_kustomization_and_every_listed_one_is_there
 
 def test_no_kustomization_moves_the_role_binding_out_of_kube_system() -> None:
     # kustomize's `namespace` takes every object along, this one too, and the front proxy's CA could not be read any more.
-    for found in reading.of_kind("Kustomization") + reading.of_kind("Kustomization", "overlays"):
+    everywhere = [*reading.of_kind("Kustomization"), *reading.of_kind("Kustomization", "overlays")]
+    for found in [*everywhere, *reading.of_kind("Component", "components")]:
         assert "namespace" not in found.document, found.file
     (binding,) = [found for found in reading.of_kind("RoleBinding") if found.document["metadata"]["namespace"] == "kube-system"]
     assert binding.document["roleRef"]["name"] == "extension-apiserver-authentication-reader"
@@ -148,7 +149,7 @@ def test_the_service_the_container_and_the_network_policy_speak_of_one_port() ->
 
 
 @pytest.mark.parametrize(
-    "found", reading.of_kind("APIService") + reading.of_kind("APIService", "overlays"), ids=lambda found: found.name
+    "found", reading.of_kind("APIService") + reading.of_kind("APIService", "components"), ids=lambda found: found.name
 )
 def test_an_api_service_leads_to_the_service(found: Manifest) -> None:
     spec = found.document["spec"]
@@ -165,17 +166,16 @@ def test_an_api_service_leads_to_the_service(found: Manifest) -> None:
 
 def test_the_api_services_are_the_versions_that_are_served_and_the_preferred_one_comes_first() -> None:
     served = paths.Groups(external=paths.EXTERNAL_GROUP).versions()
-    base, overlay = reading.of_kind("APIService"), reading.of_kind("APIService", "overlays")
+    base, component = reading.of_kind("APIService"), reading.of_kind("APIService", "components")
 
     assert {found.name for found in base} == {f"{version}.{paths.CUSTOM_GROUP}" for version in served[paths.CUSTOM_GROUP]}
-    assert {found.name for found in overlay} == {f"{version}.{paths.EXTERNAL_GROUP}" for version in served[paths.EXTERNAL_GROUP]}
+    assert {found.name for found in component} == {f"{version}.{paths.EXTERNAL_GROUP}" for version in served[paths.EXTERNAL_GROUP]}
     by_priority = sorted(base, key=lambda found: -found.document["spec"]["versionPriority"])
     assert [found.document["spec"]["version"] for found in by_priority] == list(paths.CUSTOM_VERSIONS)
 
 
 def test_serving_the_external_group_is_one_more_argument() -> None:
-    (overlay,) = [found for found in reading.of_kind("Kustomization", "overlays") if "external" in found.file]
-    (patch,) = overlay.document["patches"]
+    (patch,) = reading.one("Component", "components/external-metrics")["patches"]
 
     assert yaml.safe_load(patch["patch"]) == [
         {"op": "add", "path": "/spec/template/spec/containers/0/args/-", "value": "--external"}

@@ -61,6 +61,14 @@ def test_what_runs_on_a_read_only_root_is_compiled_before() -> None:
         assert re.search(rf"compileall -q .*{re.escape(folder)}", collect)
 
 
+def test_authorities_are_looked_for_where_they_are_copied_to() -> None:
+    (collect,) = [rest for rest in told("RUN", STEPS) if "/etc/ssl/certs" in rest]
+
+    # Debian's OpenSSL looks below /usr/lib/ssl, which is not in the image.
+    assert "cp --recursive --dereference /etc/ssl/certs /image/etc/ssl/" in collect
+    assert "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt" in " ".join(told("ENV")).split()
+
+
 def test_python_is_one_that_the_distribution_supports() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     (image,) = re.findall(r"ARG PYTHON_IMAGE=python:(3\.\d+)", TEXT)

@@ -21,7 +21,7 @@
 {{- fail "prometheus.autoscaler.serviceMonitor.enabled: the autoscaler's own certificate can be verified by nobody; set certificates.certManager.enabled, or prometheus.autoscaler.serviceMonitor.insecureSkipVerify" -}}
 {{- end -}}
 {{- end -}}
-{{- if and .Values.adapter.enabled .Values.apiService.create -}}
+{{- if .Values.adapter.enabled -}}
 {{- range include "leadtime.apiServices" . | fromJsonArray -}}
 {{- $service := dig "spec" "service" (dict) (lookup "apiregistration.k8s.io/v1" "APIService" "" .) -}}
 {{- if and $service (ne (printf "%s/%s" $service.namespace $service.name) (printf "%s/leadtime-adapter" $.Release.Namespace)) -}}
@@ -31,9 +31,10 @@
 {{- end -}}
 {{- end }}
 
-{{- /* The names of the APIServices, as a JSON list. */ -}}
+{{- /* The names of the APIServices that are made, as a JSON list: each group has a value of its own. */ -}}
 {{- define "leadtime.apiServices" -}}
-{{- $names := list "v1beta1.custom.metrics.k8s.io" "v1beta2.custom.metrics.k8s.io" -}}
+{{- $names := list -}}
+{{- if .Values.apiService.create }}{{ $names = list "v1beta1.custom.metrics.k8s.io" "v1beta2.custom.metrics.k8s.io" }}{{ end -}}
 {{- if .Values.externalMetrics.enabled }}{{ $names = append $names "v1beta1.external.metrics.k8s.io" }}{{ end -}}
 {{- $names | toJson -}}
 {{- end }}

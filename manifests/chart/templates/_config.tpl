@@ -31,6 +31,18 @@ rules:
 {{- end }}
 {{ end }}
 
+{{- /* The addresses of the Prometheus servers that the configuration asks, as a JSON list; what is in a ConfigMap of one's own is not
+       known here. */ -}}
+{{- define "leadtime.prometheusUrls" -}}
+{{- $found := list -}}
+{{- if not .Values.adapter.existingConfigMap -}}
+{{- range (include "leadtime.config" . | fromYaml).sources -}}
+{{- with dig "prometheus" "url" "" . }}{{ $found = append $found . }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- $found | toJson -}}
+{{- end }}
+
 {{- /* The namespaces whose Services' addresses the configuration asks for, as a JSON list. */ -}}
 {{- define "leadtime.endpointNamespaces" -}}
 {{- $found := list -}}

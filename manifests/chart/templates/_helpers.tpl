@@ -206,13 +206,30 @@ subjects:
   {{- include "leadtime.subjects" . | nindent 2 }}
 {{- end }}
 
-{{- /* The one way out that both daemons need; no label names the API server. */ -}}
+{{- /* The one way out that both daemons need; no label names the API server. To anybody: an ipBlock, however wide, does not match the
+       nodes' own addresses on Cilium, and the API server has such a one. */ -}}
 {{- define "leadtime.toApiServer" -}}
-- to:
-    - ipBlock: { cidr: 0.0.0.0/0 }
-    - ipBlock: { cidr: "::/0" }
-  ports:
+- ports:
     {{- range .Values.networkPolicy.apiServerPorts }}
     - { port: {{ . }}, protocol: TCP }
     {{- end }}
+{{- end }}
+
+{{- /* The way out to the port of each of "urls", wherever its host is. A Service may translate the port: what runs in the cluster needs
+       a rule for pods beside this one. Nothing for a port that toApiServer opens. (dict "root" $ "urls" LIST) */ -}}
+{{- define "leadtime.toUrls" -}}
+{{- $open := list -}}
+{{- range .root.Values.networkPolicy.apiServerPorts }}{{ $open = append $open (toString .) }}{{ end -}}
+{{- $ports := list -}}
+{{- range .urls -}}
+{{- $host := regexFind "^https?://[^/?#]+" . -}}
+{{- $port := regexFind ":[0-9]+$" $host | trimPrefix ":" | default (hasPrefix "https:" $host | ternary "443" "80") -}}
+{{- if and $host (not (has $port $open)) }}{{ $ports = append $ports $port }}{{ end -}}
+{{- end -}}
+{{- with uniq $ports -}}
+- ports:
+    {{- range . }}
+    - { port: {{ . }}, protocol: TCP }
+    {{- end }}
+{{- end }}
 {{- end }}

@@ -57,7 +57,10 @@ def test_uninstalling_leaves_no_api_service_and_keeps_the_definition_with_its_ob
     selector = "--selector=app.kubernetes.io/part-of=leadtime"
     for kinds in ("clusterroles", "clusterrolebindings"):
         assert looking.names(plane, kinds, selector) == set()
-    for kinds in ("rolebindings", "roles", "deployments", "services", "configmaps", "networkpolicies", "serviceaccounts"):
+    namespaced = (
+        "rolebindings", "roles", "deployments", "services", "configmaps", "networkpolicies", "serviceaccounts", "resourcequotas",
+    )  # fmt: skip
+    for kinds in namespaced:
         assert looking.names(plane, kinds, "--all-namespaces", selector) == set()
     assert looking.uid(plane, "customresourcedefinition", looking.CRD) == definition
     assert looking.uid(plane, "isc", "qwen", f"--namespace={team}") == scaler

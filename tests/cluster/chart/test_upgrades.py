@@ -1,4 +1,4 @@
-"""Upgrades on a real API server: of the definition, and from kustomize to helm. No object is lost."""
+"""Upgrades on a real API server: of the definition, of roles that others fill in, and from kustomize to helm. Nothing is lost."""
 
 import shutil
 from pathlib import Path
@@ -15,6 +15,8 @@ NAMESPACE = rendering.NAMESPACE
 #: The definition as the release before this one had it.
 PREVIOUS = Path(__file__).parent / "previous" / "inferencescalers.yaml"
 CURRENT = reading.CHART / "files" / "inferencescalers.yaml"
+#: A kind of one's own, which need not be there for the rights to it.
+KINDS = "--set=rbac.scaledRefKinds[0].apiGroup=kaito.sh,rbac.scaledRefKinds[0].resource=inferencesets"
 
 
 def _previous_chart(folder: Path) -> Path:
@@ -44,6 +46,21 @@ def test_an_upgrade_from_the_previous_definition_keeps_every_object(
     assert plane.get("isc", "qwen", f"--namespace={team}")["spec"]["maxReplicas"] == 5
 
 
+def test_an_upgrade_leaves_the_rights_to_other_kinds_to_whoever_collects_them(
+    plane: controlplane.ControlPlane, charts: helm.Helm
+) -> None:
+    charts.install("leadtime", KINDS, namespace=NAMESPACE)
+    before = {what: _until_collected(plane, what) for what in ("read", "act")}
+
+    # It would be refused for the conflict, if the chart had rules for these roles, too.
+    charts("upgrade", "leadtime", reading.CHART, f"--namespace={NAMESPACE}", "--reset-then-reuse-values")
+
+    assert {what: _collecting(plane, what)["rules"] for what in before} == before
+    assert {frozenset(_owners_of_rules(_collecting(plane, what))) for what in before} == {
+        frozenset({"clusterrole-aggregation-controller"})
+    }
+
+
 def test_what_kustomize_applied_can_be_taken_over(plane: controlplane.ControlPlane, charts: helm.Helm) -> None:
     plane.kubectl("apply", "--server-side", "--kustomize", str(reading.ROOT / "base"))
     team = looking.a_scaler(plane)
@@ -65,3 +82,19 @@ def _schema(file: Path) -> dict[str, Any]:
 def _served(plane: controlplane.ControlPlane) -> dict[str, Any]:
     schema: dict[str, Any] = plane.get("customresourcedefinition", looking.CRD)["spec"]["versions"][0]["schema"]
     return schema
+
+
+def _until_collected(plane: controlplane.ControlPlane, what: str) -> list[dict[str, Any]]:
+    """Return the rules of the role that collects those to *what* other kinds, once there are any."""
+    found: list[dict[str, Any]] = waiting.until(
+        lambda: _collecting(plane, what).get("rules"), what=f"the rights to {what} other kinds are collected"
+    )
+    return found
+
+
+def _collecting(plane: controlplane.ControlPlane, what: str) -> dict[str, Any]:
+    return plane.get("clusterrole", f"leadtime-autoscaler-{what}-more", "--show-managed-fields")
+
+
+def _owners_of_rules(role: dict[str, Any]) -> set[str]:
+    return {each["manager"] for each in role["metadata"]["managedFields"] if "f:rules" in each["fieldsV1"]}

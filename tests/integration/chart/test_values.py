@@ -197,6 +197,13 @@ def test_without_an_api_service_the_adapter_serves_all_the_same() -> None:
     assert ADAPTER in objects
 
 
+def test_the_external_api_is_served_beside_another_owner_of_the_custom_one() -> None:
+    objects = rendering.chart("--set=apiService.create=false,externalMetrics.enabled=true")
+
+    assert {name for kind, _, name in objects if kind == "APIService"} == {"v1beta1.external.metrics.k8s.io"}
+    assert "--external" in container(objects, ADAPTER)["args"]
+
+
 def test_without_its_definition_nothing_else_is_missing() -> None:
     gone = rendering.chart().keys() - rendering.chart("--set=crds.install=false").keys()
 
@@ -228,8 +235,39 @@ def test_what_replaces_a_default_does_not_stand_beside_it() -> None:
     )
 
     assert objects["PodDisruptionBudget", "leadtime", "leadtime-adapter"]["spec"].keys() == {"maxUnavailable", "selector"}
+    assert pod(objects, AUTOSCALER)["securityContext"]["fsGroup"] == 65532  # or the claim's volume is root's alone
     assert objects[AUTOSCALER]["spec"]["strategy"] == {"type": "Recreate"}
     assert {"name": "state", "persistentVolumeClaim": {"claimName": "learned"}} in pod(objects, AUTOSCALER)["volumes"]
+
+
+def test_a_budget_may_say_what_becomes_of_pods_that_are_not_healthy_whichever_bound_it_has() -> None:
+    healthy = "podDisruptionBudget.adapter.unhealthyPodEvictionPolicy=AlwaysAllow"
+    key = ("PodDisruptionBudget", "leadtime", "leadtime-adapter")
+
+    for bound in ("minAvailable", "maxUnavailable"):
+        spec = rendering.chart(f"--set={healthy},podDisruptionBudget.adapter.{bound}=1")[key]["spec"]
+        assert {name: value for name, value in spec.items() if name != "selector"} == {
+            bound: 1,
+            "unhealthyPodEvictionPolicy": "AlwaysAllow",
+        }
+
+
+@pytest.mark.parametrize(
+    ("values", "classes"),
+    [
+        ("priorityClassName=system-cluster-critical", ["system-cluster-critical"]),
+        ("priorityClassName=system-node-critical", ["system-node-critical"]),
+        ("priorityClassName=ours", None),
+        ("priorityClassName=", None),
+        # A namespace's admin may not write a ResourceQuota.
+        ("rbac.createClusterScoped=false,watchNamespace=leadtime,adapter.enabled=false", None),
+    ],
+)
+def test_a_quota_lets_pods_of_a_critical_class_in_where_one_is_named(values: str, classes: list[str] | None) -> None:
+    quota = rendering.chart(f"--set={values}").get(("ResourceQuota", "leadtime", "leadtime-critical-pods"))
+
+    found = None if quota is None else quota["spec"]["scopeSelector"]["matchExpressions"][0]["values"]
+    assert found == classes
 
 
 def test_what_is_extra_reaches_the_pods() -> None:
@@ -258,13 +296,75 @@ def test_what_is_extra_reaches_the_pods() -> None:
     assert all(document["metadata"]["labels"]["team"] == "gpu" for document in ours)
 
 
+def anywhere(objects: rendering.Objects, component: str) -> set[int]:
+    """Return the ports that a daemon reaches whoever listens there, a node or a machine outside; DNS is among them."""
+    rules = objects["NetworkPolicy", "leadtime", f"leadtime-{component}"]["spec"]["egress"]
+    return {port["port"] for rule in rules if not rule.get("to") for port in rule["ports"]}
+
+
 def test_a_history_opens_the_way_to_it() -> None:
     key = ("NetworkPolicy", "leadtime", "leadtime-autoscaler")
-    shut, opened = rendering.chart(), rendering.chart("--set=autoscaler.history.prometheusUrl=http://prometheus:9090")
+    shut, opened = rendering.chart(), rendering.chart("--set=autoscaler.history.prometheusUrl=http://prometheus:9091")
 
-    assert "--prometheus-url=http://prometheus:9090" in container(opened, AUTOSCALER)["args"]
+    assert "--prometheus-url=http://prometheus:9091" in container(opened, AUTOSCALER)["args"]
     assert {"to": [{"namespaceSelector": {}}]} not in shut[key]["spec"]["egress"]
     assert {"to": [{"namespaceSelector": {}}]} in opened[key]["spec"]["egress"]
+    assert anywhere(opened, "autoscaler") - anywhere(shut, "autoscaler") == {9091}
+
+
+@pytest.mark.parametrize(
+    ("url", "port"),
+    [
+        ("http://prometheus.example:9091", 9091),
+        ("http://prometheus.example/select/0/prometheus", 80),
+        ("https://user@[2001:db8::1]:8443/?a=:1", 8443),
+        ("https://[2001:db8::443]", 443),
+    ],
+)
+def test_a_prometheus_is_reached_by_the_port_of_its_address_wherever_it_is(url: str, port: int) -> None:
+    own = json.dumps({"sources": [{"name": "own", "prometheus": {"url": url}}], "rules": [{"preset": "vllm"}]})
+    # 443 is reached anyhow, as one of the API server's ports, where it is not taken from those.
+    narrow, always = "--set=networkPolicy.apiServerPorts={6443}", {53, 6443}
+
+    for values in (f"--set=adapter.prometheus.url={url}", f"--set-json=adapter.config={own}"):
+        assert anywhere(rendering.chart(narrow, values), "adapter") == always | {port}
+        assert anywhere(rendering.chart(values), "adapter") == always | {443, port}
+
+
+@pytest.mark.parametrize("values", ["adapter.source=scrape", "adapter.existingConfigMap=mine"])
+def test_where_no_prometheus_is_named_no_port_is_opened_for_one(values: str) -> None:
+    assert anywhere(rendering.chart(f"--set={values}"), "adapter") == {53, 443, 6443}
+
+
+@pytest.mark.parametrize("component", ["adapter", "autoscaler"])
+def test_another_way_out_is_a_value(component: str) -> None:
+    rule = {"ports": [{"port": 9400, "protocol": "TCP"}]}
+
+    objects = rendering.chart(f"--set-json=networkPolicy.extraEgress.{component}={json.dumps([rule])}")
+
+    assert rule in objects["NetworkPolicy", "leadtime", f"leadtime-{component}"]["spec"]["egress"]
+
+
+# The rules
+
+
+def expressions(*values: str, namespace: str = "leadtime") -> dict[str, str]:
+    """Return the expression of every alert by its name, with the rules enabled."""
+    objects = rendering.chart("--set=prometheus.prometheusRules.enabled=true", *values, namespace=namespace)
+    groups = objects["PrometheusRule", namespace, "leadtime"]["spec"]["groups"]
+    return {rule["alert"]: rule["expr"] for group in groups for rule in group["rules"] if "alert" in rule}
+
+
+def test_an_api_that_is_down_is_told_of_where_somebody_else_serves_it_too() -> None:
+    assert "LeadtimeApiServiceDown" in expressions("--set=adapter.enabled=false")
+
+
+def test_a_leader_is_missed_in_the_namespace_of_the_release() -> None:
+    here, there = expressions(), expressions(namespace="team-a")
+
+    assert there["LeadtimeNoLeader"].count('leadtime_leader{namespace="team-a"}') == 2
+    assert there["LeadtimeNoLeader"] == here["LeadtimeNoLeader"].replace('"leadtime"', '"team-a"')
+    assert {name for name in here if here[name] != there[name]} == {"LeadtimeNoLeader"}
 
 
 def test_prices_reach_the_autoscaler_as_a_file_that_it_reads() -> None:

@@ -1,11 +1,11 @@
-"""The PrometheusRule of the overlay, made of the rule file: ``python -m tests.manifests.prometheus.derived`` writes it."""
+"""The PrometheusRule of the component, made of the rule file: ``python -m tests.manifests.prometheus.derived`` writes it."""
 
 import textwrap
 
 from tests.manifests import reading
 from tests.manifests.prometheus import rules
 
-TARGET = reading.ROOT / "overlays" / "prometheus-operator" / "prometheusrule.yaml"
+TARGET = reading.ROOT / "components" / "prometheus-operator" / "prometheusrule.yaml"
 
 _HEAD = """\
 # Made of manifests/prometheus/leadtime.rules.yaml by `python -m tests.manifests.prometheus.derived`.

@@ -1,11 +1,13 @@
 """The rules are PromQL on series that there are; every alert says what it is, has a page, and is shown firing and not firing."""
 
+import inspect
 import re
 
 import promql_parser
 import pytest
 import yaml
 
+from adapter.api import app
 from tests.manifests import reading
 from tests.manifests.prometheus import derived, promql, rules
 from tests.manifests.prometheus.cases import Shows, every
@@ -97,6 +99,15 @@ def test_no_case_is_of_an_alert_that_there_is_not() -> None:
     assert every.by_alert().keys() == {alert.name for alert in rules.alerts()}
 
 
+def test_a_kind_of_request_that_is_spoken_of_is_one_that_the_adapter_counts() -> None:
+    shown = (name for case in every.CASES for name in case.series if name.startswith("leadtime_adapter_requests_total"))
+    kinds = {kind for text in (*rules.expressions().values(), *shown) for kind in re.findall(r'\bkind=~?"([\w|]+)"', text)}
+    told = inspect.getsource(app)
+
+    assert kinds >= {"custom|external", "custom", "external", "probe", "metrics"}
+    assert [kind for each in kinds for kind in each.split("|") if f'"{kind}"' not in told] == []
+
+
 def test_names_are_ours_and_said_once() -> None:
     names = [alert.name for alert in rules.alerts()]
 
@@ -107,7 +118,7 @@ def test_names_are_ours_and_said_once() -> None:
 # Made of the file
 
 
-def test_the_overlays_object_is_made_of_the_rule_file() -> None:
+def test_the_components_object_is_made_of_the_rule_file() -> None:
     assert derived.TARGET.read_text(encoding="utf-8") == derived.wrapped(), "run: python -m tests.manifests.prometheus.derived"
     assert yaml.safe_load(derived.wrapped())["spec"] == rules.document()
 

@@ -25,10 +25,10 @@ def _autoscaler(name: str, replica: int = 0, **labels: str) -> str:
 _INSTALLED = {"namespace": "leadtime"}
 
 _NO_LEADER = "LeadtimeNoLeader"
-_NONE_LEADS = "No controller of Leadtime leads."
+_NONE_LEADS = "No controller of Leadtime leads in leadtime."
 _BLIND = (
-    "No replica of leadtime-autoscaler that Prometheus can read holds the Lease, or none can be read at all. Nothing is scaled,"
-    " and every other alert on scalers is blind."
+    "No replica of leadtime-autoscaler in leadtime that Prometheus can read holds the Lease, or none can be read at all. Nothing is"
+    " scaled, and every other alert on its scalers is blind."
 )
 _IDLE = Fired({**_INSTALLED, "job": "leadtime-autoscaler"}, _NONE_LEADS, _BLIND)
 _LEADERS = (
@@ -61,7 +61,22 @@ _LEADERS = (
         "all are gone",
         "12m",
         {_autoscaler("leader", 0): "1x3 stale", 'up{job="else"}': "1x20"},
-        [Fired({}, _NONE_LEADS, _BLIND)],
+        [Fired(_INSTALLED, _NONE_LEADS, _BLIND)],
+    ),
+    Case(
+        _NO_LEADER,
+        Shows.FIRES,
+        "all are gone, and another installation's leads",
+        "12m",
+        {_autoscaler("leader"): "1x3 stale", _autoscaler("leader", namespace="team-a"): "1x20"},
+        [Fired(_INSTALLED, _NONE_LEADS, _BLIND)],
+    ),
+    Case(
+        _NO_LEADER,
+        Shows.BELOW,
+        "it is another installation that has no leader, which its own rule says",
+        "9m",
+        {_autoscaler("leader"): "1x20", _autoscaler("leader", namespace="team-a"): "0x20"},
     ),
 )
 
@@ -138,6 +153,9 @@ def _answers(code: str, values: str) -> dict[str, str]:
     return {_autoscaler("kube_requests_total", verb="get", resource=_CUSTOM, code=code): values}
 
 
+#: What an adapter counts that does not come through the API server: the kubelet's probes, and Prometheus' own scrape.
+_OF_OTHERS = {_adapter("requests_total", kind=kind, code="200"): "0+4x20" for kind in ("probe", "metrics")}
+
 _APIS = (
     Case(_API, Shows.FIRES, "the API server says so", "5m", {_aggregator(_NAME): "1x9"}, [_away(_NAME)]),
     Case(_API, Shows.BELOW, "the API server says otherwise, and another API is down", "9m",
@@ -148,8 +166,12 @@ _APIS = (
     Case(_API, Shows.FIRES, "the API server is not scraped, and the controller is answered 503", "6m", _answers("503", "0+60x20"),
          [_away(_CUSTOM)]),
     Case(_API, Shows.BELOW, "some requests fail", "9m", _answers("503", "0+6x20") | _answers("200", "0+54x20")),
+    Case(_API, Shows.FIRES, "the adapter answers the kubelet and Prometheus, and nobody else", "6m",
+         _answers("503", "0+60x20") | _OF_OTHERS, [_away(_CUSTOM)]),
+    Case(_API, Shows.FIRES, "the adapter is read by its other API alone", "6m",
+         _answers("503", "0+60x20") | {_adapter("requests_total", kind="external", code="200"): "0+60x20"}, [_away(_CUSTOM)]),
     Case(_API, Shows.BELOW, "an adapter that is reached has no value", "9m",
-         _answers("503", "0+60x20") | {_adapter("requests_total", kind="values", code="503"): "0+60x20"}),
+         _answers("503", "0+60x20") | _OF_OTHERS | {_adapter("requests_total", kind="custom", code="503"): "0+60x20"}),
     Case(_API, Shows.UNSEEN, "nobody asks", "20m", _answers("503", "7x20")),
 )  # fmt: skip
 
