@@ -7,6 +7,7 @@ they are kept as data and waited out. Anything else is our bug and is allowed to
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 
 
 class AdapterError(Exception):
@@ -65,3 +66,8 @@ class ApiServerError(AdapterError):
         self.status = status
         self.detail = detail
         super().__init__(f"Kubernetes API server: {status or 'no answer'}: {detail}")
+
+    @property
+    def lasting(self) -> bool:
+        """Whether it will be refused for as long as nobody mends it: no right, no room, an admission webhook, an older schema."""
+        return 400 <= self.status < 500 and self.status not in (HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS)

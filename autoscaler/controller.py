@@ -9,8 +9,7 @@ import enum
 import heapq
 import math
 import time
-import zlib
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, available_timezones
@@ -42,6 +41,7 @@ _LOOK_UP_S = 1.0  # the loop looks up at least this often
 _FIRST_READ_S = 5.0  # so long a new scaler waits for metrics that nobody has read yet
 _SPREAD_EACH_S = 0.005  # by how much each further scaler widens the time over which all of them begin
 _LEAST_WAIT_S = 0.001  # where rounding would have it be now again
+_EARLY_S = 1e-6  # by so much less than it was asked for a timer may wait: its clock has a resolution
 _TURN_S = 0.005  # of deciding, until everybody else on the loop has a turn
 _WANT_S = 0.05  # until it is told which metrics are wanted
 _AT_A_TIME = 20  # scalers that are taken over before anybody else has a turn: to read one costs a millisecond
@@ -119,7 +119,7 @@ class Controller:
         self._queue: list[tuple[float, Key]] = []
         self._readers: dict[tuple[str, str], set[Key]] = {}  # who has a queue signal, by namespace and metric
         self._sooner = asyncio.Event()
-        self._wanting = False  # which metrics are wanted is about to be told
+        self._wanting: asyncio.TimerHandle | None = None  # which metrics are wanted is about to be told
         self._zones = frozenset(available_timezones())
         self._group = asyncio.TaskGroup()
 
@@ -151,6 +151,7 @@ class Controller:
                 await self._loop()
             finally:
                 self._view.scalers.on_change = self._view.metrics.on_read = self._view.targets.on_change = _nobody_cares
+                self._want_nothing()
                 await self._memories.flush()
 
     # ── when ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -159,13 +160,13 @@ class Controller:
         loop = asyncio.get_running_loop()
         while True:
             turn_ends_at = loop.time() + _TURN_S
-            while self._queue and self._queue[0][0] <= loop.time():
+            while self._queue and self._queue[0][0] <= loop.time() + _EARLY_S:
                 due, key = heapq.heappop(self._queue)
                 slot = self._slots.get(key)
                 if slot is None or slot.due != due:
                     continue  # gone, or due at another time by now
                 began = slot.began_at = loop.time()
-                self._telemetry.ticked(late_s=began - due)
+                self._telemetry.ticked(late_s=max(0.0, began - due))
                 self._decide(slot)
                 now = loop.time()
                 self._telemetry.took(now - began)
@@ -194,7 +195,7 @@ class Controller:
         period_s = self._pace.tick_s
         if decision is not None and (decision.urgent or decision.current == 0):
             return now + min(self._pace.urgent_s, period_s)
-        wait_s = period_s - (now - _moment(slot.tracked.key, period_s)) % period_s
+        wait_s = period_s - (now - slot.tracked.key.moment(period_s)) % period_s
         return now + max(wait_s, _LEAST_WAIT_S)
 
     def _read(self, namespace: str, metric: str) -> None:
@@ -270,7 +271,7 @@ class Controller:
 
     def _first_delay_s(self, key: Key) -> float:
         """Return how long a scaler waits at first: its metrics have to be read once, and a thousand of them are spread out."""
-        return min(1.0, self._pace.read_s) + _moment(key, min(self._pace.tick_s, len(self._slots) * _SPREAD_EACH_S))
+        return min(1.0, self._pace.read_s) + key.moment(min(self._pace.tick_s, len(self._slots) * _SPREAD_EACH_S))
 
     def _claim(self, slot: _Slot, scaler: Scaler) -> None:
         self._claims.setdefault(_target(scaler), set()).add(scaler.key)
@@ -288,12 +289,18 @@ class Controller:
 
     def _want(self) -> None:
         """Have the metrics read that are wanted now: told once, however many scalers change at the same time."""
-        if not self._wanting:
-            self._wanting = True
-            asyncio.get_running_loop().call_later(_WANT_S, self._tell_wanted)
+        if self._wanting is None:
+            self._wanting = asyncio.get_running_loop().call_later(_WANT_S, self._tell_wanted)
+
+    def _want_nothing(self) -> None:
+        """Have no metric read: who only stands by decides on none, and the metrics API has enough to do for who leads."""
+        if self._wanting is not None:
+            self._wanting.cancel()
+            self._wanting = None
+        self._view.metrics.wanted(())
 
     def _tell_wanted(self) -> None:
-        self._wanting = False
+        self._wanting = None
         scalers = [slot.tracked.scaler for slot in self._slots.values()]
         self._view.metrics.wanted({(scaler.key.namespace, query) for scaler in scalers if scaler for query in scaler.queries})
 
@@ -320,12 +327,11 @@ class Controller:
             self._schedule(slot, asyncio.get_running_loop().time() + self._pace.read_s)
             return
         if scaler is None:
-            self._reporting.undecided(tracked.key, None, tracked.generation, conditions.invalid(tracked.problems))
+            self._tell(tracked, conditions.invalid(tracked.problems))
             return  # until somebody edits it
         if (owner := self._owner(scaler)) != tracked.key:
             words = f"{owner} scales {scaler.target} already, and a target has one scaler: delete one of the two"
-            answers = conditions.not_ready(conditions.Ready.TARGET_CLAIMED, words)
-            self._reporting.undecided(tracked.key, scaler, tracked.generation, answers)
+            self._tell(tracked, conditions.not_ready(conditions.Ready.TARGET_CLAIMED, words))
             self._schedule(slot, self._next(slot))
             return
         now = asyncio.get_running_loop().time()
@@ -339,7 +345,7 @@ class Controller:
         try:
             act = self._steering.decide(tracked, scaler, target)
         except Exception as error:  # noqa: BLE001 - one scaler's trouble must not end the loop of all
-            self._broken(tracked, error)
+            self._broken(slot, error)
             act = None
         if act is not None:
             self._start(slot, self._carry_out(slot, scaler, act))
@@ -360,37 +366,63 @@ class Controller:
         except scale.ConflictError as error:
             log.info("not scaled", scaler=str(tracked.key), why=str(error))
         except (TargetError, ApiServerError) as error:
-            self._failed(tracked, error)
+            self._failed(slot, error)
         except Exception as error:  # noqa: BLE001 - as above
-            self._broken(tracked, error)
+            self._broken(slot, error)
         finally:
             slot.busy = False
             self._acting -= 1
-        if self._slots.get(tracked.key) is slot:
+        if self._there(slot):
             self._schedule(slot, self._next(slot))
+        elif tracked.key not in self._slots:
+            self._memories.drop(tracked.key)  # a change that did not happen is taken back in it: it may be there again
 
     async def _ask_and_decide(self, slot: _Slot, scaler: Scaler) -> None:
         target = await self._view.targets.get(scaler.key.namespace, scaler.target)
-        if slot.tracked.scaler is scaler:  # nobody edited it meanwhile
+        if self._stands(slot, scaler):
             act = self._steering.decide(slot.tracked, scaler, target)
             if act is not None:
                 await self._carry_out(slot, scaler, act)
 
     async def _carry_out(self, slot: _Slot, scaler: Scaler, act: Act) -> None:
-        if slot.tracked.scaler is scaler:
+        if self._stands(slot, scaler):
             await self._steering.carry_out(slot.tracked, act)
 
-    def _failed(self, tracked: Tracked, error: TargetError | ApiServerError) -> None:
+    def _there(self, slot: _Slot) -> bool:
+        """Return whether nobody has deleted its scaler meanwhile; one that was made again has another slot."""
+        return self._slots.get(slot.tracked.key) is slot
+
+    def _stands(self, slot: _Slot, scaler: Scaler) -> bool:
+        """Return whether nobody has deleted or edited *scaler* meanwhile."""
+        return self._there(slot) and slot.tracked.scaler is scaler
+
+    def _failed(self, slot: _Slot, error: TargetError | ApiServerError) -> None:
         """Tell why nothing could be decided or done; the target is asked again, less and less often."""
+        if not self._there(slot):
+            return
+        tracked = slot.tracked
         tracked.failures += 1
         tracked.decision = None
         reason = error.reason if isinstance(error, TargetError) else conditions.Ready.API_SERVER_UNAVAILABLE
         log.warning("target not steered", scaler=str(tracked.key), reason=str(reason), error=str(error), failures=tracked.failures)
-        self._reporting.undecided(tracked.key, tracked.scaler, tracked.generation, conditions.not_ready(reason, str(error)))
+        self._tell(tracked, conditions.not_ready(reason, str(error)))
 
-    def _broken(self, tracked: Tracked, error: Exception) -> None:
+    def _broken(self, slot: _Slot, error: Exception) -> None:
+        """Tell that we have a defect which this target brings to light; it is tried again, less and less often."""
+        tracked = slot.tracked
         tracked.failures += 1
+        tracked.decision = None
         log.error("target not steered: this is a defect of ours", scaler=str(tracked.key), exc_info=error)
+        if self._there(slot):
+            words = f"a defect of Leadtime's, please report it: {type(error).__name__}: {error}"
+            self._tell(tracked, conditions.not_ready(conditions.Ready.INTERNAL_ERROR, words))
+
+    def _tell(self, tracked: Tracked, answers: Sequence[conditions.Condition]) -> None:
+        """Tell why nothing is decided."""
+        try:
+            self._reporting.undecided(tracked.key, tracked.scaler, tracked.generation, answers)
+        except Exception as error:
+            log.error("status not told: this is a defect of ours", scaler=str(tracked.key), exc_info=error)
 
 
 def _pressures(policy: Policy) -> Iterator[_Pressure]:
@@ -417,11 +449,6 @@ def _matters(why: _Presses, decision: Decision) -> bool:
         case _Presses.RISE:
             # Where more was asked for already, something else keeps the number.
             return decision.replicas <= decision.current and (decision.demand is None or decision.demand <= decision.current)
-
-
-def _moment(key: Key, period_s: float) -> float:
-    """Return *key*'s own moment in a period."""
-    return zlib.crc32(str(key).encode()) / 2**32 * period_s
 
 
 def _target(scaler: Scaler) -> _Claim:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger("autoscaler")
 
 LEASE = "leadtime-autoscaler"
+_RECORD_BYTES = 512 * 1024 * 1024  # of the record's file, and as much of the one before it: days of ten targets
 _RENEWAL_POLL_S = 3600.0
 _LAG_POLL_S = 1.0
 _PRICES_POLL_S = 10.0  # a mounted ConfigMap takes a minute to change anyway
@@ -84,7 +85,7 @@ class _Daemon:
     def __post_init__(self) -> None:
         options, kube = self.options, self.kube
         self.view = View(kube, namespaces=options.watch_namespaces, read_s=options.pace.read_s)
-        self.recorder = Recorder(options.record) if options.record is not None else None
+        self.recorder = Recorder(options.record, max_bytes=_RECORD_BYTES) if options.record is not None else None
         self.leadership = Leadership(kube, options.namespace, LEASE, options.identity)
         self.history = _history(options.foresight)
         self.refitter = _refitter(options.foresight)

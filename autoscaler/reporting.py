@@ -33,7 +33,8 @@ log = structlog.get_logger("autoscaler")
 
 _WRITERS = 4  # at once; setting replicas has its own way to the API server, and goes first
 _EACH_S = 0.04  # of the status period for each scaler: 5,000 of them are refreshed in 200 s, with 25 writes a second
-_AGAIN_S = 5.0
+_AGAIN_S = 5.0  # until what was not written is tried again; twice as long each time, up to the status period
+_LASTING_S = 300.0  # or to this, where it will be refused for as long as nobody mends it
 _CROWD = 16  # targets that are being changed at once: then words wait, so that the API server has time for the replicas
 _CALM_S = 1.0  # and for this long afterwards: a crowd comes in waves
 _COURTESY_S = 30.0  # but not for longer than this in all
@@ -83,6 +84,9 @@ class _Told:
     news: Hashable = None
     refresh_at: float = 0.0
     queued: bool = False
+    failures: int = 0  # to write it, in a row
+    trouble: str = ""  # what the last of them said
+    again: asyncio.TimerHandle | None = None  # it is tried again then, and not before
 
 
 class Reporting:
@@ -129,7 +133,14 @@ class Reporting:
 
     def know(self, key: Key, document: Mapping[str, Any]) -> None:
         """Take over what *key*'s own document says of its status, from whoever led before."""
-        if key not in self._told:
+        known = self._told.get(key)
+        if known is not None:
+            # It is told anew, whatever there is to say: its reader sees that the edit is known, and it may be taken now.
+            known.refresh_at, known.failures = 0.0, 0
+            if known.again is not None:
+                known.again.cancel()
+                known.again = None
+        else:
             about = events.About(key.namespace, key.name, document["metadata"].get("uid", ""))
             status = document.get("status") or {}
             self._told[key] = _Told(about, status=status, account=Account.restored(status))
@@ -144,7 +155,9 @@ class Reporting:
     def decided(self, told: Decided) -> None:
         """Tell of a decision, if it is news or the figures are old."""
         decision = told.decision
-        known = self._told[told.scaler.key]
+        known = self._told.get(told.scaler.key)
+        if known is None:
+            return  # deleted meanwhile
         self._telemetry.used(told.scaler, told.census, known.account, now=told.observation.now)
         self._telemetry.decided(
             told.scaler,
@@ -227,10 +240,13 @@ class Reporting:
 
     def undecided(self, key: Key, scaler: Scaler | None, generation: int, answers: Sequence[conditions.Condition]) -> None:
         """Tell that nothing is decided on *key*, and why."""
+        known = self._told.get(key)
+        if known is None:
+            return  # deleted meanwhile
         for told in [each for each in self._untold if each.scaler.key == key]:
             self._untold.remove(told)
             self._tell_of(told)
-        known, now = self._told[key], self._clock()
+        now = self._clock()
         known.decision = known.news = known.logged = None
         self._telemetry.undecided(key)
         if self._audience is not None:
@@ -254,10 +270,13 @@ class Reporting:
         if not news and now < known.refresh_at:
             return
         known.status = document
-        known.refresh_at = now + max(self._pace.status_s, _EACH_S * len(self._told))
-        if not known.queued:
+        known.refresh_at = now + self._period_s()
+        if not known.queued and known.again is None:
             known.queued = True
             self._due.put_nowait(key)
+
+    def _period_s(self) -> float:
+        return max(self._pace.status_s, _EACH_S * len(self._told))
 
     async def _write(self) -> None:
         while True:
@@ -267,7 +286,7 @@ class Reporting:
             if known is None:
                 continue
             known.queued = False
-            if not self._fence():
+            if known.again is not None or not self._fence():
                 continue
             path = f"/apis/{GROUP}/{VERSION}/namespaces/{key.namespace}/{PLURAL}/{key.name}/status"
             try:
@@ -283,8 +302,22 @@ class Reporting:
             except ApiServerError as error:
                 if error.status == HTTPStatus.NOT_FOUND:
                     continue  # deleted meanwhile
-                log.warning("status not written", scaler=str(key), error=str(error))
-                asyncio.get_running_loop().call_later(_AGAIN_S, self._again, key)
+                self._put_off(key, known, error)
+            else:
+                known.failures, known.trouble = 0, ""
+
+    def _put_off(self, key: Key, known: _Told, error: ApiServerError) -> None:
+        """Have it tried again, less and less often; it is said once, until there is another reason."""
+        if self._told.get(key) is not known:
+            return  # deleted meanwhile
+        known.failures += 1
+        if str(error) != known.trouble:
+            known.trouble = str(error)
+            log.warning("status not written", scaler=str(key), error=known.trouble)
+        longest_s = max(self._period_s(), _LASTING_S if error.lasting else _AGAIN_S)
+        delay_s = min(longest_s, _AGAIN_S * 2.0 ** min(known.failures - 1, 10))
+        # Not all that failed together try again together.
+        known.again = asyncio.get_running_loop().call_later(delay_s - key.moment(delay_s / 4.0), self._again, key)
 
     async def _let_others_first(self) -> None:
         """Wait while many replicas are being set: who reads a status can wait for a moment, who waits for a pod cannot."""
@@ -306,7 +339,10 @@ class Reporting:
 
     def _again(self, key: Key) -> None:
         known = self._told.get(key)
-        if known is not None and not known.queued:
+        if known is None or known.again is None:
+            return
+        known.again = None
+        if not known.queued:
             known.queued = True
             self._due.put_nowait(key)
 

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
-from http import HTTPStatus
 
 import structlog
 
@@ -143,7 +142,7 @@ class Steering:
                 decision=decision,
                 after=after,
             )
-            self._recorder.write(record)
+            self._recorder.keep(record)
         tracked.memory, tracked.decision = after, decision
         load = offered.demanded(scaler.policy, observation, decision.votes)
         if forecasting is not None:
@@ -199,7 +198,7 @@ class Steering:
             log.error("memory not kept", scaler=str(tracked.key), problem=str(error))
         except ApiServerError as error:
             # Better to serve without a memory than to keep one and not to serve; but what passes may be waited for.
-            if not _lasts(error):
+            if not error.lasting:
                 raise
             log.error("memory not kept", scaler=str(tracked.key), problem=str(error))
         if plan.victims and self._fence():
@@ -360,11 +359,6 @@ def _told(quantiles: startup.Quantiles) -> status.Startup:
 def _say(key: Key, problems: Sequence[str]) -> None:
     if problems:
         log.warning("pods not as decided", scaler=str(key), problems=list(problems[:3]), count=len(problems))
-
-
-def _lasts(error: ApiServerError) -> bool:
-    """Return whether it will be refused for as long as nobody mends it: no right, no room, an admission webhook."""
-    return 400 <= error.status < 500 and error.status not in (HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS)
 
 
 def _word(error: Exception) -> str:

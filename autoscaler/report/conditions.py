@@ -55,6 +55,7 @@ class Ready(enum.StrEnum):
     SCALE_FORBIDDEN = "ScaleForbidden"
     SCALE_REFUSED = "ScaleRefused"
     API_SERVER_UNAVAILABLE = "ApiServerUnavailable"
+    INTERNAL_ERROR = "InternalError"
 
 
 class Active(enum.StrEnum):
@@ -171,7 +172,7 @@ def decided(
 def not_ready(reason: str, message: str) -> tuple[Condition, ...]:
     """Return the conditions of an object that cannot be decided on; a *reason* that is none of `Ready` raises `ValueError`."""
     word = Ready(reason)
-    status = UNKNOWN if word in {Ready.STARTING, Ready.API_SERVER_UNAVAILABLE} else FALSE
+    status = UNKNOWN if word in {Ready.STARTING, Ready.API_SERVER_UNAVAILABLE, Ready.INTERNAL_ERROR} else FALSE
     return (
         Condition(type=Type.READY, status=status, reason=word, message=message),
         Condition(type=Type.ACTIVE, status=FALSE, reason=Active.NOT_READY, message="nothing is decided until it is ready"),

@@ -14,9 +14,12 @@ from pathlib import Path
 from typing import Any, BinaryIO, Self
 
 import msgspec
+import structlog
 
 from autoscaler.decision.model import Decision, Memory, Observation, Policy, Record
 from autoscaler.errors import AutoscalerError
+
+log = structlog.get_logger(__name__)
 
 VERSION = 1
 #: A line of a target is whole at least this often.
@@ -65,21 +68,43 @@ class Recorder:
     """Appends records to a file; each is on disk, or lost whole, when `write` returns. Close it, or use it as a context.
 
     With *max_bytes* the file moves to ``FILE.1`` (replacing the one before) when it has grown past that, so that at most twice
-    as much is kept; the next lines begin whole. Raises `OSError` when the file cannot be written.
+    as much is kept; the next lines begin whole. After a line that could not be written they do too.
     """
 
     def __init__(self, path: Path, *, max_bytes: int | None = None) -> None:
         self._path = path
         self._max_bytes = max_bytes
         self._last: dict[str, _Last] = {}
+        self._failing = False
         self._file = _open_to_append(path)
 
+    def keep(self, record: Record) -> None:
+        """Append *record* if that can be; if not, log it once. What is decided must not depend on the room on a disk."""
+        try:
+            self.write(record)
+        except OSError as error:
+            if not self._failing:
+                log.error("decisions not recorded", file=str(self._path), error=str(error))
+            self._failing = True
+        else:
+            if self._failing:
+                log.info("decisions recorded again", file=str(self._path))
+            self._failing = False
+
     def write(self, record: Record) -> None:
-        """Append *record*."""
-        if self._max_bytes is not None and self._file.tell() >= self._max_bytes:
-            self._rotate()
-        self._file.write(self._line(record) + b"\n")
-        self._file.flush()
+        """Append *record*. Raises `OSError` when that cannot be; the next call opens the file anew."""
+        try:
+            if self._file.closed:
+                self._file = _open_to_append(self._path)
+            if self._max_bytes is not None and self._file.tell() >= self._max_bytes:
+                self._rotate()
+            self._file.write(self._line(record) + b"\n")
+            self._file.flush()
+        except OSError:
+            self._last.clear()  # no line may lean on one that is lost
+            with contextlib.suppress(OSError):
+                self._file.close()  # what of the line came to be there is taken away when it is opened
+            raise
 
     def close(self) -> None:
         """Close the file."""

@@ -36,9 +36,11 @@ def parse(text: str) -> Boost:
     if until.tzinfo is None:
         raise ValueError(f"{_short(end)} has no offset: end it in Z")
     try:
-        return Boost(min_replicas=int(replicas), until=until.timestamp())
+        boost = Boost(min_replicas=int(replicas), until=until.timestamp())
+        spell(boost)  # as every decision does with its end: in UTC a time can be past the last year there is
     except (OverflowError, ValueError) as error:
-        raise ValueError(f"{_short(end)} is no time that a clock can show") from error
+        raise ValueError(f"{_short(end)} is no time that a clock can show: in UTC its year has to be between 1 and 9999") from error
+    return boost
 
 
 def read(annotations: Mapping[str, str]) -> tuple[Boost | None, tuple[str, ...]]:

@@ -5,14 +5,16 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from autoscaler.anticipate.anticipation import Anticipation
 from autoscaler.cost.hardware import Capacity, Hardware
 from autoscaler.cost.prices import Prices
 from autoscaler.decision.startup import Sample
+from autoscaler.report.record import Recorder
 from autoscaler.resource.scaler import Key
 from forecasting.forecast import Spec
-from tests.autoscaler import town
+from tests.autoscaler import disks, town
 from tests.autoscaler.anticipate import world
 from tests.autoscaler.town import Town
 
@@ -507,7 +509,61 @@ async def test_however_many_scalers_are_taken_over_it_is_said_once_what_is_to_be
 
     await here.steered(0.5)
 
-    assert told == [1]  # all of them want the same metric
+    assert told == [1, 0]  # all of them want the same metric; and nobody any more, once nobody leads
+
+
+@pytest.mark.parametrize("led_s", [5.0, 0.02])  # 0.02: it has not even been said yet what is to be read
+async def test_who_leads_no_longer_reads_no_metric(led_s: float) -> None:
+    here = Town()
+    here.deploy("qwen", 2)
+    here.apply(town.scaler())
+    asked: list[int] = []
+    asyncio.get_running_loop().call_later(led_s - 0.01, lambda: asked.append(len(here.metrics.asked)))
+
+    await here.steered(led_s)
+    await asyncio.sleep(10.0)
+
+    assert asked == [1 if led_s > 1.0 else 0]
+    assert here.metrics.asked == set()
+
+
+async def test_a_defect_of_ours_is_said_on_the_object_and_keeps_no_other_target_waiting() -> None:
+    here = Town()
+    for name in ("broken", "sound"):
+        here.deploy(name, 2)
+        here.apply(town.scaler(name, name))
+    here.metrics.per_pod = 25.0
+    controller = here.controller()
+    original = controller._steering.decide
+
+    def decide(tracked, scaler, target):  # type: ignore[no-untyped-def]
+        if tracked.key.name == "broken":
+            raise ValueError("year 10000 is out of range")
+        return original(tracked, scaler, target)
+
+    controller._steering.decide = decide  # type: ignore[method-assign]
+
+    with capture_logs() as said:
+        await here.steered(8.0, controller)
+
+    ready = here.condition("Ready", "broken")
+    assert (ready["status"], ready["reason"]) == ("Unknown", "InternalError")
+    assert "ValueError: year 10000 is out of range" in ready["message"]
+    assert (here.replicas("broken"), here.replicas("sound")) == (2, 10)
+    assert [entry["scaler"] for entry in said if "exc_info" in entry][:1] == ["llm/broken"]
+
+
+async def test_a_record_on_a_full_disk_stops_no_decision(tmp_path: Path) -> None:
+    here = Town()
+    here.deploy("qwen", 2)
+    here.apply(town.scaler())
+    here.metrics.per_pod = 25.0
+
+    with Recorder(tmp_path / "record.jsonl") as recorder, capture_logs(), disks.full():
+        await here.steered(8.0, here.controller(recorder=recorder))
+
+    assert here.replicas() == 10
+    assert here.condition("Ready")["status"] == "True"
 
 
 async def test_a_load_is_learned_from_the_decisions_and_its_forecast_is_shown() -> None:

@@ -2,13 +2,15 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
-from autoscaler import daemon
+from autoscaler import daemon, settings
 from autoscaler.cost import prices
 from autoscaler.report.telemetry import Telemetry
+from tests.autoscaler.town import Town
 
 pytestmark = pytest.mark.looptime(noop_cycles=2)
 
@@ -25,6 +27,20 @@ def file(tmp_path: Path) -> Path:
 def put(path: Path, text: str | None) -> None:
     """Have the file at *path* hold *text*, or be gone."""
     path.unlink() if text is None else path.write_text(text)
+
+
+async def test_the_record_is_bounded(tmp_path: Path) -> None:
+    options = settings.Options(
+        namespace="leadtime", identity="a", address="127.0.0.1", port=0, service="s", record=tmp_path / "record.jsonl"
+    )
+    kube: Any = Town().client
+
+    made = daemon._Daemon(options, kube, telemetry=Telemetry())
+
+    assert made.recorder is not None
+    made.recorder.close()
+    # At most twice as much is kept: a GiB.
+    assert made.recorder._max_bytes == 512 * 2**20
 
 
 async def test_prices_that_change_are_taken_over_and_bad_ones_are_not(file: Path) -> None:

@@ -4,7 +4,7 @@ Writes go to `inmemory.World`, the sandbox's own verbs; what the loop reads is r
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,7 @@ from autoscaler.controller import Controller
 from autoscaler.cost.hardware import Capacity, Hardware
 from autoscaler.decision.startup import Sample
 from autoscaler.errors import TargetError
+from autoscaler.report.record import Recorder
 from autoscaler.report.telemetry import Telemetry
 from autoscaler.reporting import Audience
 from autoscaler.resource.scaler import Key, Mechanism, Query, TargetRef
@@ -146,7 +147,7 @@ class _Metrics:
     pending: float | None = None
     asked: set[tuple[str, Query]] = field(default_factory=set)
 
-    def wanted(self, wanted: set[tuple[str, Query]]) -> None:
+    def wanted(self, wanted: Collection[tuple[str, Query]]) -> None:
         self.asked = set(wanted)
 
     def answer(self, namespace: str, query: Query) -> Answer:
@@ -240,7 +241,12 @@ class Town:
         return [asked for asked in self.world.asked if asked.method != "GET" and asked.path.endswith(ending)]
 
     def controller(
-        self, *, anticipation: Anticipation | None = None, audience: Audience | None = None, **pace: float
+        self,
+        *,
+        anticipation: Anticipation | None = None,
+        audience: Audience | None = None,
+        recorder: Recorder | None = None,
+        **pace: float,
     ) -> Controller:
         """Return a controller that knows nothing but what is stored."""
         kube: Any = self.client
@@ -251,6 +257,7 @@ class Town:
             telemetry=self.telemetry,
             fence=lambda: self.holds,
             pace=Pace(**pace),
+            recorder=recorder,
             anticipation=anticipation,
             audience=audience,
             clock=self.clock,

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from autoscaler.decision import pipeline
 from autoscaler.decision.model import Bin, Capacity, Change, Memory, Record, Span, Trusting
 from autoscaler.report import record
+from tests.autoscaler import disks
 from tests.autoscaler.decision import strategies
 from tests.autoscaler.report import histories
 
@@ -147,6 +149,41 @@ def test_what_a_crash_left_of_a_line_is_taken_away_however_long_it_is(tmp_path: 
     write(path, [record_])
 
     assert read(path) == ([record_, record_], [])
+
+
+def test_a_disk_that_is_full_for_a_while_is_said_once_and_costs_only_the_lines_of_that_while(tmp_path: Path) -> None:
+    path = tmp_path / "record.jsonl"
+    records = list(histories.World().run(9))
+
+    with record.Recorder(path) as recorder, capture_logs() as said:
+        for one in records[:3]:
+            recorder.keep(one)
+        with disks.full(path.stat().st_size + 100):  # a hundred bytes of the next line find room
+            for one in records[3:6]:
+                recorder.keep(one)
+        for one in records[6:]:
+            recorder.keep(one)
+
+    # What follows leans on no line that is lost.
+    assert read(path) == ([*records[:3], *records[6:]], [])
+    assert [entry["event"] for entry in said] == ["decisions not recorded", "decisions recorded again"]
+
+
+def test_a_file_that_cannot_move_aside_grows_no_further_and_is_gone_on_with_when_it_can(tmp_path: Path) -> None:
+    path = tmp_path / "record.jsonl"
+    records = list(histories.World().run(4))
+    aside = path.with_name("record.jsonl.1")
+    aside.mkdir()  # nothing can be moved there
+
+    with record.Recorder(path, max_bytes=1) as recorder:
+        for one in records[:3]:
+            recorder.keep(one)
+        before = read(path)
+        aside.rmdir()
+        recorder.keep(records[3])
+
+    assert before == (records[:1], [])
+    assert (read(aside), read(path)) == ((records[:1], []), (records[3:], []))
 
 
 def test_a_file_without_its_head_says_how_much_is_left_out(tmp_path: Path) -> None:
