@@ -24,7 +24,7 @@ from autoscaler.cluster import scale
 from autoscaler.cluster.memories import Memories, entry_name
 from autoscaler.cluster.view import View
 from autoscaler.decision import memory as remembering
-from autoscaler.decision.model import Decision, Kind, Policy, TargetType
+from autoscaler.decision.model import Decision, Kind, Mode, Policy, TargetType
 from autoscaler.errors import InvalidScalerError, TargetError
 from autoscaler.report import conditions
 from autoscaler.report.record import Recorder
@@ -242,6 +242,7 @@ class Controller:
         if document is None:
             if slot is not None:
                 del self._slots[key]
+                self._let_go(slot.tracked.holds)
                 self._memories.drop(key)
                 if self._anticipation is not None:
                     self._anticipation.forget(key)
@@ -264,6 +265,7 @@ class Controller:
             tracked.scaler, tracked.problems = scaler, ()
             tracked.zones = {each.time_zone: ZoneInfo(each.time_zone) for each in scaler.schedules}
             self._claim(slot, scaler)
+            self._let_go(tracked.take_up(scaler))
         self._want()
         now = asyncio.get_running_loop().time()
         slot.patient_until = now + _FIRST_READ_S
@@ -286,6 +288,19 @@ class Controller:
         self._claims.get(_target(scaler), set()).discard(scaler.key)
         for pressure in slot.pressures:
             self._readers.get((scaler.key.namespace, scaler.queries[pressure.position].metric), set()).discard(scaler.key)
+
+    def _let_go(self, scaler: Scaler | None) -> None:
+        """Have the pods that may be held back for *scaler* get requests, unless its target is steered still."""
+        if scaler is not None and not self._steers(scaler):
+            work = self._steering.release(scaler, free=lambda: not self._steers(scaler))
+            self._group.create_task(work, name=f"let go of {scaler.target} for {scaler.key}")
+
+    def _steers(self, scaler: Scaler) -> bool:
+        """Return whether somebody acts on *scaler*'s target, or will when it is not paused any more."""
+        if not self._claims.get(_target(scaler)):
+            return False
+        owner = self._slots[self._owner(scaler)].tracked.scaler
+        return owner is not None and owner.policy.mode is not Mode.RECOMMEND
 
     def _want(self) -> None:
         """Have the metrics read that are wanted now: told once, however many scalers change at the same time."""

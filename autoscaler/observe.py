@@ -77,7 +77,8 @@ def observation(
         status_replicas=target.status_replicas,
         pods=_counted(target, pods, ready, warm, now=now, routed=len(routed), loading=loading),
         readings=readings,
-        gpus_per_replica=target.gpus_per_replica or max((pod.gpus for pod in pods), default=0),
+        # A template that shows none may have some added on a pod's way in.
+        gpus_per_replica=target.gpus_per_replica or max((pod.gpus for pod in pods), default=target.gpus_per_replica),
         forecast=forecast,
         schedule=schedule or ScheduleState(),
         foreign=foreign,

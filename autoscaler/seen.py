@@ -63,7 +63,7 @@ class TargetSeen:
     rolling_out: bool = False
     stuck: str = ""  # why a roll-out does not progress
     ordinal: bool = False  # removes by ordinal: StatefulSet, LeaderWorkerSet
-    gpus_per_replica: int = 0
+    gpus_per_replica: int | None = None  # None: its object does not show it
     grouped: bool = False  # a replica is several pods, of which its selector finds the leader: LeaderWorkerSet
     template_labels: Mapping[str, str]
     template_gates: tuple[str, ...] = ()

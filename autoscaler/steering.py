@@ -45,6 +45,26 @@ _UNNAMED = "somebody whom managedFields does not name"
 _NEW_S = 60.0
 _AT_ONCE = 128  # targets whose replicas are being set: etcd commits many as fast as one, and more would only wait there
 _NO_POOL = Pool(mechanism=Mechanism.HEADROOM, why="no warm pool is asked for")
+_ANOTHER = f"another {MANAGER}"
+_SHOWN_S = 30.0  # so long a watch may take to show what we wrote, or who led before us; what it shows after that stands
+#: Between the looks at the pods of a target that is steered no more: what was under way when it was given up ends meanwhile.
+_RELEASE_AFTER_S = (1.0, 5.0, 30.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """Replicas that we have set, for as long as the watch may not show them."""
+
+    replicas: int
+    version: str  # the target's since then
+    until: float  # the loop's time
+
+    def shown(self, target: TargetSeen) -> bool:
+        """Return whether *target* is as it was when we had written, or later. Versions rise: Kubernetes promises it since 1.35."""
+        seen, written = target.resource_version, self.version
+        if seen.isdecimal() and written.isdecimal():
+            return int(seen) >= int(written)
+        return seen == written or target.replicas == self.replicas
 
 
 @dataclass(slots=True)
@@ -58,7 +78,7 @@ class Tracked:
     zones: Mapping[str, tzinfo] = field(default_factory=dict)
     memory: Memory | None = None
     saved: Hashable = None  # what of it was handed over for writing last
-    restored: bool = False
+    restored_at: float | None = None  # Unix seconds
     corrupted: bool = False
     learned: startup.Learned = field(default_factory=startup.Learned)
     counting: Counting = field(default_factory=Counting)
@@ -67,9 +87,18 @@ class Tracked:
     schedule_stands: tuple[float, float] = (0.0, 0.0)  # from when until when
     decision: Decision | None = None
     pods: tuple[str, ...] = ()  # those that get requests, by name
-    assumed: tuple[str, int] | None = None  # the version that we have changed, and the replicas that it has had since
+    assumed: Written | None = None  # which the watch may not show yet
     unanswered: int | None = None  # replicas that we asked for, and nobody said whether we got them
+    holds: Scaler | None = None  # whose target's pods may be held back: the last one that was not to recommend only
     failures: int = 0  # in a row
+
+    def take_up(self, scaler: Scaler) -> Scaler | None:
+        """Note what the scaler says from now on, and return the one for which pods may have been held back until now."""
+        before = self.holds
+        if before is None and self.memory is not None and self.memory.expected is not None:
+            before = scaler  # whoever led before us acted on it
+        self.holds = None if scaler.policy.mode is Mode.RECOMMEND else scaler
+        return before
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +145,7 @@ class Steering:
         pool = self._view.services.pool(target) if scaler.policy.warm_pool.max else _NO_POOL
         answers = [self._answer(target.namespace, scaler, position) for position in range(len(scaler.queries))]
         quantiles = self._startup(tracked, scaler, target)
-        before = self._memory(tracked, scaler, now, target.replicas)
+        before = self._memory(tracked, scaler, now, target)
         observation = observe.observation(
             scaler,
             target,
@@ -204,26 +233,61 @@ class Steering:
         if plan.victims and self._fence():
             _say(tracked.key, (await deletion.mark(self._kube, plan.victims)).problems)
         try:
-            await self._set(target, replicas)
+            version = await self._set(target, replicas)
         except (ApiServerError, TargetError, scale.ConflictError) as error:
             self._telemetry.scaled(_word(error))
             tracked.unanswered = replicas if isinstance(error, ApiServerError) else None
             raise
         self._telemetry.scaled("ok")
         tracked.unanswered = None
-        tracked.assumed = (target.resource_version, replicas)
+        tracked.assumed = Written(replicas=replicas, version=version, until=asyncio.get_running_loop().time() + _SHOWN_S)
 
-    async def _set(self, target: TargetSeen, replicas: int) -> None:
+    async def _set(self, target: TargetSeen, replicas: int) -> str:
         async with self._gate:
             if not self._fence():
                 raise ApiServerError(0, "the lease was lost before the replicas were set")
-            await scale.scale(self._kube, target, replicas)
+            return await scale.scale(self._kube, target, replicas)
 
     def _take_back(self, tracked: Tracked, target: TargetSeen) -> None:
         """Forget a change that did not happen: at the next look it would pass for somebody else's."""
         if tracked.memory is not None:
             tracked.memory = remembering.adopt(tracked.memory, replicas=target.replicas)
             self._remember(tracked, tracked.memory)
+
+    # ── letting go ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def release(self, scaler: Scaler, *, free: Callable[[], bool]) -> None:
+        """Give requests to the pods of *scaler*'s target that are held back, and take our deletion costs off them.
+
+        For a target that is steered no more; nothing is done once *free* says that somebody steers it. It looks a few times, since
+        pods may be held back still when it begins, tells once what went wrong in the end, and raises nothing.
+        """
+        problems: Sequence[str] = ()
+        for wait_s in _RELEASE_AFTER_S:
+            await asyncio.sleep(wait_s)
+            if not free():
+                return
+            try:
+                problems = await self._release(scaler)
+            except TargetError:
+                return  # it is gone, and its pods with it, or there is no way left to find them
+            except Exception as error:  # noqa: BLE001 - one target's trouble must not end the loop of all
+                problems = (str(error),)
+        _say(scaler.key, problems)
+
+    async def _release(self, scaler: Scaler) -> Sequence[str]:
+        """Let go of the pods once, and return what went wrong, in words."""
+        target = await self._view.targets.get(scaler.key.namespace, scaler.target)
+        pods = self._view.pods.select(target.namespace, target.selector)
+        held = [pod for pod in pods if observe.is_warm(pod)]
+        if not self._fence():
+            return ()
+        # Headroom is every way at once: whatever keeps requests from a pod is taken away.
+        promoted = await routing.promote(self._kube, held, Mechanism.HEADROOM, now=self._clock())
+        unmarked = await deletion.unmark(self._kube, pods)
+        if promoted.done or unmarked.done:
+            log.info("pods let go", scaler=str(scaler.key), promoted=len(promoted.done), unmarked=len(unmarked.done))
+        return promoted.problems + unmarked.problems
 
     # ── looking ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -261,7 +325,7 @@ class Steering:
             hardware=self._view.nodes.hardware,
             nodes_version=self._view.nodes.version,
             pool_offered=pool.mechanism is not Mechanism.HEADROOM,
-            gpus_per_group=target.gpus_per_replica if target.grouped else 0,
+            gpus_per_group=(target.gpus_per_replica or 0) if target.grouped else 0,
         )
 
     def _forecasting(self, scaler: Scaler) -> Forecasts | None:
@@ -284,24 +348,31 @@ class Steering:
         if memory.expected is None or memory.expected == target.replicas:
             return None
         writer = target.writer
-        if writer is None or writer.manager == MANAGER:
+        if writer is None:
             return ForeignWrite(writer=_UNNAMED, at=now)
-        return ForeignWrite(writer=writer.manager, at=writer.at if writer.at is not None else now)
+        name = _ANOTHER if writer.manager == MANAGER else writer.manager
+        return ForeignWrite(writer=name, at=writer.at if writer.at is not None else now)
 
     # ── remembering ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _memory(self, tracked: Tracked, scaler: Scaler, now: float, replicas: int) -> Memory:
+    def _memory(self, tracked: Tracked, scaler: Scaler, now: float, target: TargetSeen) -> Memory:
+        replicas = target.replicas
         known = tracked.memory
         if known is None:
             # Of a scaler that was made a moment ago there is nothing to remember: nobody has lost anything.
             new = now - scaler.created_at < _NEW_S and not tracked.corrupted
             known = Memory() if new else remembering.fresh(now, scaler.policy)
-        elif not tracked.restored:
+        elif tracked.restored_at is None:
             known = remembering.restore(known, now=now, replicas=replicas)
-        tracked.restored = True
-        if tracked.unanswered == replicas:
-            # It was carried out after all: the number is ours, and nobody else's.
-            known, tracked.unanswered = remembering.adopt(known, replicas=replicas), None
+        if tracked.restored_at is None:
+            tracked.restored_at = now
+        carried_out = tracked.unanswered == replicas
+        if carried_out:
+            tracked.unanswered = None
+        ours = target.writer is not None and target.writer.manager == MANAGER
+        if carried_out or (ours and now < tracked.restored_at + _SHOWN_S):
+            # A write that nobody answered, or of who led before us, on a watch that lags: the number is nobody else's.
+            known = remembering.adopt(known, replicas=replicas)
         return known
 
     def _remember(self, tracked: Tracked, memory: Memory) -> None:
@@ -312,14 +383,17 @@ class Steering:
 
 
 def _as_we_left_it(tracked: Tracked, target: TargetSeen) -> TargetSeen:
-    """Return *target* with the replicas that we gave it, as long as the watch has not brought that change yet."""
-    if tracked.assumed is None:
+    """Return *target* with the replicas that we gave it, as long as the watch has not brought that change yet.
+
+    That it has changed does not tell: the status is written all the time, and may have been just before we wrote.
+    """
+    written = tracked.assumed
+    if written is None:
         return target
-    version, replicas = tracked.assumed
-    if target.resource_version != version:
+    if written.shown(target) or asyncio.get_running_loop().time() >= written.until:
         tracked.assumed = None
         return target
-    return observe.with_replicas(target, replicas)
+    return observe.with_replicas(target, written.replicas)
 
 
 def _foreseen(forecasting: Forecasts, tracked: Tracked, scaler: Scaler, observation: Observation) -> Observation:

@@ -88,7 +88,7 @@ class Beyond:
 
     labels: Mapping[str, str] = field(default_factory=dict)
     gates: tuple[str, ...] = ()
-    gpus: int = 0
+    gpus: int | None = None  # None: it does not tell
     rolling_out: bool = False
     stuck: str = ""
     writer: Writer | None = None
@@ -169,20 +169,21 @@ def _selector(ref: TargetRef, text: str) -> str:
     return f"{text or f'{_LWS_NAME}={ref.name}'},{_LWS_WORKER}={_LEADER}"
 
 
-def _pods(raw: msgspec.Raw, ref: TargetRef) -> tuple[Mapping[str, str], tuple[str, ...], int]:
+def _pods(raw: msgspec.Raw, ref: TargetRef) -> tuple[Mapping[str, str], tuple[str, ...], int | None]:
     """Return (labels, gates, GPUs) of what one replica is made of."""
     try:
         spec = _SPEC.decode(raw) if raw else _Spec()
     except msgspec.DecodeError:
-        return {}, (), 0
+        return {}, (), None
     if (group := spec.leader_worker_template) is not None:
         leader = group.leader_template or group.worker_template
         # The labels that its controller adds: Services select leaders by them.
         labels = {**leader.labels, _LWS_NAME: ref.name, _LWS_WORKER: _LEADER}
         return labels, leader.gates, leader.spec.gpus + (group.size - 1) * group.worker_template.spec.gpus
     if (template := spec.template) is not None:
-        return template.labels, template.gates, template.spec.gpus
-    return {}, (), 0
+        # Without containers it is a template of something else, or a part of one.
+        return template.labels, template.gates, template.spec.gpus if template.spec.containers else None
+    return {}, (), None
 
 
 def _roll_out(raw: msgspec.Raw) -> tuple[bool, str]:

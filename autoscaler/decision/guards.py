@@ -52,22 +52,35 @@ def conflict(policy: Policy, observation: Observation, memory: Memory) -> Confli
     return Conflict(held=True, until=until, writer=writer, why=f"{did}: it is left so for {until - now:.0f} s")
 
 
-def budget(policy: Policy, observation: Observation) -> int | None:
-    """Return how many replicas the GPU budget pays for; None: it says nothing."""
-    if policy.max_gpus is None or observation.gpus_per_replica <= 0:
+def gpus_per_replica(observation: Observation, memory: Memory) -> int | None:
+    """Return how many GPUs a replica has, as it is seen or was seen last; None: it never was."""
+    return memory.gpus_per_replica if observation.gpus_per_replica is None else observation.gpus_per_replica
+
+
+def budget(policy: Policy, observation: Observation, memory: Memory) -> int | None:
+    """Return how many replicas the GPU budget pays for; None: it says nothing.
+
+    While nobody knows how many GPUs a replica has, it pays for those that are there, and for one that will show it.
+    """
+    if policy.max_gpus is None:
         return None
-    return policy.max_gpus // observation.gpus_per_replica
+    gpus = gpus_per_replica(observation, memory)
+    if gpus is None:
+        return max(1, observation.replicas)
+    return policy.max_gpus // gpus if gpus > 0 else None
 
 
-def limit_budget(trail: Trail, policy: Policy, observation: Observation) -> None:
+def limit_budget(trail: Trail, policy: Policy, observation: Observation, memory: Memory) -> None:
     """Keep the total within the GPU budget; the last replica that runs is not taken for it."""
-    paid = budget(policy, observation)
+    paid = budget(policy, observation, memory)
     if paid is None or trail.number <= paid:
         return
     after = max(paid, min(1, observation.replicas))
     if after < trail.number:
-        gpus = observation.gpus_per_replica
-        trail.set(Rule.BUDGET, after, f"budget.maxGPUs {policy.max_gpus} pays for {paid} replicas of {gpus}")
+        gpus = gpus_per_replica(observation, memory)
+        unknown = f"nothing shows yet how many GPUs a replica has, and budget.maxGPUs is {policy.max_gpus}"
+        why = unknown if gpus is None else f"budget.maxGPUs {policy.max_gpus} pays for {paid} replicas of {gpus}"
+        trail.set(Rule.BUDGET, after, why)
 
 
 def freeze_unschedulable(trail: Trail, observation: Observation) -> None:

@@ -1,6 +1,6 @@
 """What a decision remembers, across restarts: when it has to be written down, and what it is worth when it is read again."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from dataclasses import replace
 
 from autoscaler.decision import forecasted
@@ -24,6 +24,7 @@ def restore(memory: Memory, *, now: float, replicas: int) -> Memory:
     asked for until now, and there was work until now unless a silence had been written down. *now* may be the time at which the
     one who wrote it was last known to be alive: the nearer it is to the last decision, the less a scale-up is delayed.
     """
+    memory = by_clock(memory, now=now)
     last = memory.asked[-1] if memory.asked else None
     asked = memory.asked
     # While no signal says anything, nothing is asked for: then it is on record until when something was.
@@ -33,6 +34,51 @@ def restore(memory: Memory, *, now: float, replicas: int) -> Memory:
     if worked_at is not None and not _quiet(memory):
         worked_at = max(worked_at, now)
     return adopt(replace(memory, asked=asked, worked_at=worked_at), replicas=replicas)
+
+
+def by_clock(memory: Memory, *, now: float) -> Memory:
+    """Return *memory* with no time in it that is yet to come: where the latest is later than *now*, the clock was set back.
+
+    Then all of its times are set back by as much, as if no time had passed since. What lies in the future counts as having just
+    been, and would for as long as the clock was set back. Deadlines go with the rest: as much is left of them as was.
+    """
+    back_s = max(_past(memory), default=now) - now
+    if back_s <= 0.0:
+        return memory
+
+    def past(at: float) -> float:
+        return min(now, at - back_s)  # rounding must not make it later than now
+
+    def known(at: float | None) -> float | None:
+        return None if at is None else past(at)
+
+    def due(at: float | None) -> float | None:
+        return None if at is None else at - back_s
+
+    return replace(
+        memory,
+        asked=tuple(Span(span.replicas, past(span.since), past(span.until)) for span in memory.asked),
+        ups=tuple(Change(past(change.at), change.by) for change in memory.ups),
+        downs=tuple(Change(past(change.at), change.by) for change in memory.downs),
+        up_at=known(memory.up_at),
+        down_at=known(memory.down_at),
+        worked_at=known(memory.worked_at),
+        woke_at=known(memory.woke_at),
+        lost_at=known(memory.lost_at),
+        no_down_before=due(memory.no_down_before),
+        lift_at=known(memory.lift_at),
+        yield_until=due(memory.yield_until),
+        trusting=tuple((name, replace(each, open_since=known(each.open_since))) for name, each in memory.trusting),
+    )
+
+
+def _past(memory: Memory) -> Iterator[float]:
+    """Yield the times of *memory* at which something was so."""
+    yield from (span.until for span in memory.asked)
+    yield from (change.at for change in (*memory.ups, *memory.downs))
+    yield from (each.open_since for _, each in memory.trusting if each.open_since is not None)
+    told = (memory.up_at, memory.down_at, memory.worked_at, memory.woke_at, memory.lost_at, memory.lift_at)
+    yield from (at for at in told if at is not None)
 
 
 def adopt(memory: Memory, *, replicas: int) -> Memory:
@@ -95,6 +141,7 @@ def durable(memory: Memory) -> Hashable:
         memory.lift_from,
         memory.yield_until,
         memory.writer,
+        memory.gpus_per_replica,
         tuple((name, known.bins, known.saturated) for name, known in memory.trusting),
         tuple(
             (name, None if known.per_replica is None else f"{known.per_replica:.2g}", known.samples.bit_length())

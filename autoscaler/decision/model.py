@@ -304,7 +304,7 @@ class Observation:
     status_replicas: int  # status.replicas of /scale
     pods: Pods
     readings: tuple[Reading, ...]
-    gpus_per_replica: int = 0
+    gpus_per_replica: int | None = None  # None: nothing shows it; 0: it has none
     forecast: Forecast | None = None
     schedule: ScheduleState = ScheduleState()
     foreign: ForeignWrite | None = None
@@ -381,6 +381,7 @@ class Memory:
     lift_from: int | None = None
     yield_until: float | None = None
     writer: str = ""
+    gpus_per_replica: int | None = None  # as it was seen last
     trusting: tuple[tuple[str, Trusting], ...] = ()  # by the signal's name
     capacities: tuple[tuple[str, Capacity], ...] = ()
 

@@ -7,6 +7,7 @@ what the cluster allows acts on the total.
 from dataclasses import dataclass
 
 from autoscaler.decision import capacity, combine, demand, forecasted, guards, idle, limits, rates, trust, warmpool, windows
+from autoscaler.decision import memory as remembering
 from autoscaler.decision.combine import Combined
 from autoscaler.decision.model import Change, Decision, Memory, Mode, Observation, Policy, Rule, Span, Step, Vote
 from autoscaler.decision.trail import NOTHING, Trail
@@ -61,6 +62,7 @@ def decide(policy: Policy, observation: Observation, memory: Memory, without: fr
         ValueError: There are not as many readings as signals.
 
     """
+    memory = remembering.by_clock(memory, now=observation.now)
     current = warmpool.serving(observation, memory.expected, memory.serving)
     votes = demand.votes(policy, observation, memory, current=current)
     warm = observation.replicas - current
@@ -166,8 +168,8 @@ def _why_pool_stays(trail: Trail, policy: Policy, observation: Observation, memo
 
 def _guard(trail: Trail, draft: _Draft, policy: Policy, observation: Observation, memory: Memory, before: int) -> guards.Conflict:
     """Apply what acts on the total. Where it is cut, warm pods go first."""
-    paid = guards.budget(policy, observation)
-    guards.limit_budget(trail, policy, observation)
+    paid = guards.budget(policy, observation, memory)
+    guards.limit_budget(trail, policy, observation, memory)
     guards.freeze_unschedulable(trail, observation)
     guards.guard_roll_out(trail, observation, ceiling=draft.cap if paid is None else min(draft.cap, max(1, paid)))
     if observation.pods.rolling_out and trail.applies(Rule.ROLL_OUT):
@@ -248,6 +250,7 @@ def _remember(
         lift_from=draft.lift_from,
         yield_until=conflict.until,
         writer=conflict.writer,
+        gpus_per_replica=guards.gpus_per_replica(observation, memory),
         trusting=trust.update(policy, observation, votes, memory),
         capacities=capacity.update(policy, observation, votes, memory),
     )

@@ -134,10 +134,21 @@ def test_the_oldest_pod_without_a_node_is_told() -> None:
 
 
 def test_gpus_of_a_target_that_does_not_tell_are_its_pods() -> None:
-    silent = dataclasses.replace(TARGET, gpus_per_replica=0)
     pods = (pod("a", gpus=2), pod("b", gpus=4))
 
-    assert observe.observation(scaler(), silent, pods, pool(Mechanism.LABEL), (), now=NOW).gpus_per_replica == 4
+    for silent in (None, 0):
+        assert gpus(silent, *pods) == 4
+
+
+def test_no_gpus_are_known_to_be_none_where_a_template_or_a_pod_shows_it() -> None:
+    assert gpus(0) == 0
+    assert gpus(None, pod("a")) == 0
+    assert gpus(None) is None
+
+
+def gpus(told: int | None, *pods: PodSeen) -> int | None:
+    target = dataclasses.replace(TARGET, gpus_per_replica=told)
+    return observe.observation(scaler(), target, pods, pool(Mechanism.LABEL), (), now=NOW).gpus_per_replica
 
 
 def test_a_reading_sums_over_ready_routed_pods_and_is_as_old_as_the_oldest() -> None:

@@ -44,6 +44,7 @@ memory_values = st.builds(
     lift_from=st.none() | st.integers(0, 9),
     yield_until=st.none() | finite,
     writer=st.text(max_size=5),
+    gpus_per_replica=st.none() | st.integers(0, 9),
     trusting=st.lists(
         st.tuples(
             st.text(max_size=5),
@@ -66,6 +67,10 @@ learned = st.builds(
 @given(st.builds(Stored, memory=memory_values, startup=learned))
 def test_what_is_decoded_is_what_was_encoded(stored: Stored) -> None:
     assert memories.decode(memories.encode(stored)) == stored
+
+
+def test_what_a_controller_wrote_that_remembered_less_is_read() -> None:
+    assert memories.decode('{"version":1,"memory":{"expected":2,"zeroed":false}}').memory == Memory(expected=2)
 
 
 def test_an_entry_says_nothing_that_goes_without_saying() -> None:

@@ -42,7 +42,7 @@ def test_the_scale_alone_is_enough() -> None:
 
     assert (found.replicas, found.status_replicas, found.selector) == (2, 1, "app=web")
     assert (found.uid, found.resource_version, found.path) == ("u", "3", "/path")
-    assert (found.template_labels, found.gpus_per_replica, found.ordinal, found.rolling_out) == ({}, 0, False, False)
+    assert (found.template_labels, found.gpus_per_replica, found.ordinal, found.rolling_out) == ({}, None, False, False)
 
 
 def test_a_scale_of_zero_says_nothing_of_its_replicas() -> None:
@@ -60,6 +60,13 @@ def test_a_kind_with_a_pod_template_tells_labels_gpus_roll_out_and_writer() -> N
 @pytest.mark.parametrize("spec", [None, {}, {"template": "by-name"}, {"template": {"spec": 5}}, "spec"])
 def test_a_kind_of_other_habits_leaves_the_rest_unknown(spec: object) -> None:
     assert beyond(ROLLOUT, spec) == Beyond()
+
+
+def test_a_template_without_gpus_has_none_and_one_without_containers_does_not_tell() -> None:
+    bare = {"metadata": {"labels": {"app": "web"}}, "spec": {"nodeSelector": {"gpu": "l4"}}}
+
+    assert beyond(ROLLOUT, {"template": template(app="web")}).gpus == 0
+    assert beyond(ROLLOUT, {"template": bare}) == Beyond(labels={"app": "web"})
 
 
 @pytest.mark.parametrize("status", [{"replicas": 3}, {"updatedReplicas": 1}, {"replicas": "3", "updatedReplicas": 1}, "fine"])

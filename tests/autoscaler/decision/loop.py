@@ -101,6 +101,11 @@ class Loop:
         self.ready_at += [self.now + self.startup_s] * (replicas - len(self.ready_at))
         self.replicas = replicas
 
+    def set_back(self, seconds: float) -> None:
+        """Set the clock back: what was at a time is so at an earlier one, and the memory does not know."""
+        self.now -= seconds
+        self.ready_at = [at - seconds for at in self.ready_at]
+
     def run(self, loads: Sequence[float | None]) -> list[model.Decision]:
         """Tick through *loads*."""
         return [self.tick(load) for load in loads]

@@ -183,6 +183,7 @@ _SCHEDULES = st.just(model.ScheduleState()) | st.builds(
     max_replicas=st.none() | st.integers(4, MAX_REPLICAS),
     next_start=st.none() | st.just(NOW + 100.0),
 )
+_GPUS = st.none() | st.integers(0, 2)
 _FOREIGN = st.none() | st.builds(
     model.ForeignWrite, writer=st.just("kubectl-scale"), at=st.just(NOW - 20.0), standing=st.booleans()
 )
@@ -199,7 +200,7 @@ def worlds(draw: st.DrawFn, policy: model.Policy, *, at_rest: bool = False, now:
         status_replicas=replicas,
         pods=seen,
         readings=tuple(draw(fresh_readings(signal, seen)) for signal in policy.signals),
-        gpus_per_replica=draw(st.integers(0, 2)),
+        gpus_per_replica=draw(_GPUS),
     )
 
 
@@ -214,7 +215,7 @@ def observations(draw: st.DrawFn, policy: model.Policy) -> model.Observation:
         status_replicas=draw(st.just(replicas) | st.integers(0, MAX_REPLICAS + 2)),
         pods=seen,
         readings=tuple(draw(readings(signal, seen)) for signal in policy.signals),
-        gpus_per_replica=draw(st.integers(0, 2)),
+        gpus_per_replica=draw(_GPUS),
         forecast=draw(_FORECASTS),
         schedule=draw(_SCHEDULES),
         foreign=draw(_FOREIGN),
@@ -270,6 +271,7 @@ def memories(draw: st.DrawFn, policy: model.Policy, observation: model.Observati
         zeroed=draw(st.booleans()),
         lost_at=draw(st.none() | _past()),
         no_down_before=draw(st.sampled_from([None, NOW - 1.0, NOW + 100.0])),
+        gpus_per_replica=draw(_GPUS),
         trusting=tuple(
             (signal.name, draw(_TRUSTING)) for signal in policy.signals if signal.kind is Kind.UTILIZATION and draw(st.booleans())
         ),

@@ -43,6 +43,19 @@ def test_the_budget_says_how_many_are_paid_for(max_gpus: int | None, gpus: int, 
     assert (Rule.BUDGET in decision.limited_by) is (replicas < 7)
 
 
+def test_of_a_target_that_does_not_show_its_gpus_one_replica_comes_and_shows_them() -> None:
+    life = loop.Loop(policy=replace(FREE, min_replicas=0, max_gpus=16), replicas=0, serving=0)
+
+    first = life.tick(6.9)
+    second = life.tick(6.9, gpus_per_replica=4)
+    without_pods = life.tick(6.9)
+
+    assert (first.replicas, first.reason, first.limited_by) == (1, Rule.BUDGET, (Rule.BUDGET,))
+    assert said(first, Rule.BUDGET) == "nothing shows yet how many GPUs a replica has, and budget.maxGPUs is 16"
+    assert (second.replicas, without_pods.replicas) == (4, 4)  # 16 ÷ 4, seen or remembered
+    assert said(without_pods, Rule.BUDGET) == "budget.maxGPUs 16 pays for 4 replicas of 4"
+
+
 # ── pods that fit nowhere ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

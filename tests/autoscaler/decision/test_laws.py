@@ -79,14 +79,39 @@ def test_those_that_serve_are_among_the_replicas(case: Case) -> None:
     assert decision.serving + decision.warm == decision.replicas
 
 
-@given(strategies.cases(), st.integers(0, 24), st.integers(1, 4))
-def test_the_budget_pays_for_what_is_added(case: Case, max_gpus: int, gpus: int) -> None:
-    policy, seen = replace(case.policy, max_gpus=max_gpus), replace(case.observation, gpus_per_replica=gpus)
+@given(strategies.cases(), st.integers(0, 24), st.integers(1, 4), st.booleans())
+def test_the_budget_pays_for_what_is_added(case: Case, max_gpus: int, gpus: int, remembered: bool) -> None:
+    policy, seen = replace(case.policy, max_gpus=max_gpus), replace(case.observation, gpus_per_replica=None if remembered else gpus)
+    memory = replace(case.memory, gpus_per_replica=gpus) if remembered else case.memory
 
-    decision = decide(Case(policy, seen, case.memory))
+    decision, after = pipeline.decide(policy, seen, memory)
 
     if decision.replicas > seen.replicas:
         assert decision.replicas * gpus <= max_gpus
+    assert after.gpus_per_replica == gpus
+
+
+@given(strategies.cases(), st.integers(1, 24))
+def test_while_nobody_knows_what_a_replica_takes_one_is_the_most_that_a_budget_lets_come(case: Case, max_gpus: int) -> None:
+    seen = replace(case.observation, gpus_per_replica=None)
+
+    memory = replace(case.memory, gpus_per_replica=None)
+    free = decide(Case(replace(case.policy, max_gpus=None), seen, memory))
+
+    decision = decide(Case(replace(case.policy, max_gpus=max_gpus), seen, memory))
+
+    assert decision.replicas == min(free.replicas, max(seen.replicas, 1))
+    assert (Rule.BUDGET in decision.limited_by) >= (decision.replicas < free.replicas)
+
+
+@given(strategies.cases(), st.integers(1, 24), st.booleans())
+def test_what_takes_no_gpus_has_no_budget(case: Case, max_gpus: int, remembered: bool) -> None:
+    seen = replace(case.observation, gpus_per_replica=None if remembered else 0)
+    memory = replace(case.memory, gpus_per_replica=0) if remembered else case.memory
+
+    free, _ = pipeline.decide(replace(case.policy, max_gpus=None), seen, memory)
+
+    assert decide(Case(replace(case.policy, max_gpus=max_gpus), seen, memory)) == free
 
 
 @given(strategies.cases())
@@ -246,6 +271,34 @@ def test_nothing_that_rose_falls_before_the_cool_down_is_over(life: loop.Loop) -
             assert decision.at - rose_at >= life.policy.scale_down.cooldown_s, decision.trail
         if decision.replicas > decision.current or decision.serving > before(decision):
             rose_at = decision.at
+
+
+@given(_POLICIES, _LOADS, st.integers(1, 16), st.integers(1, 4))
+def test_from_the_first_replica_on_no_more_gpus_are_asked_for_than_are_paid_for(
+    policy: Policy, loads: list[float | None], max_gpus: int, gpus: int
+) -> None:
+    life = loop.Loop(policy=replace(policy, min_replicas=0, max_gpus=max_gpus), replicas=0, serving=0)
+
+    for load in loads:
+        decision = life.tick(load, gpus_per_replica=gpus if life.replicas else None)
+        # One has to run for it to be known, and the last one is not taken.
+        assert decision.replicas <= max(1, max_gpus // gpus)
+
+
+@given(_POLICIES, _LOADS, st.integers(0, 4).map(lambda power: 15.0 * 10.0**power), st.sampled_from([2.6, 5.0, 9.0]))
+def test_a_clock_that_is_set_back_delays_a_scale_up_by_a_tick_at_most(
+    policy: Policy, loads: list[float | None], back_s: float, load: float
+) -> None:
+    lives = [loop.Loop(policy=policy), loop.Loop(policy=policy)]
+    for life in lives:
+        life.run(loads)
+    lives[1].set_back(back_s)
+
+    without, turned = ([one.replicas for one in life.run([load] * 60)] for life in lives)
+
+    for number in {*without[:-1]}:
+        reached = next(tick for tick, replicas in enumerate(without) if replicas >= number)
+        assert max(turned[: reached + 2]) >= number, (without, turned)
 
 
 @given(_lives())

@@ -3,10 +3,12 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from autoscaler.decision import memory as remembering
 from autoscaler.decision.model import Bin, Capacity, Change, ForecastPolicy, Idle, Memory, Rule, Span, StartupPrior, Trusting
-from tests.autoscaler.decision import loop
+from tests.autoscaler.decision import loop, strategies
 
 NOW = 10_000.0
 
@@ -94,6 +96,87 @@ def test_a_number_that_is_as_expected_or_never_was_ours_changes_nothing() -> Non
         assert remembering.adopt(stored, replicas=3) is stored
 
 
+# ── a clock that is set back ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def been(memory: Memory) -> list[float | None]:
+    """Return every time of *memory* at which something was so, in its order."""
+    return [
+        *(at for span in memory.asked for at in (span.since, span.until)),
+        *(change.at for change in (*memory.ups, *memory.downs)),
+        *(each.open_since for _, each in memory.trusting),
+        memory.up_at,
+        memory.down_at,
+        memory.worked_at,
+        memory.woke_at,
+        memory.lost_at,
+        memory.lift_at,
+    ]
+
+
+def lasting(memory: Memory) -> list[float | None]:
+    """Return every time until which *memory* says that something is so."""
+    return [memory.no_down_before, memory.yield_until]
+
+
+@st.composite
+def lived(draw: st.DrawFn) -> Memory:
+    """Draw what a target may remember at `strategies.NOW`, its last tick."""
+    case = draw(strategies.cases())
+    at = st.none() | st.integers(0, 1200).map(lambda seconds: strategies.NOW - seconds)
+    return replace(
+        case.memory,
+        worked_at=strategies.NOW,
+        lift_at=draw(at),
+        yield_until=draw(st.none() | st.just(strategies.NOW + 250.0)),
+        trusting=tuple((name, replace(each, open_since=draw(at))) for name, each in case.memory.trusting),
+    )
+
+
+@given(lived(), st.floats(1e-6, 1e9))
+def test_no_time_is_later_than_the_clock_and_all_are_as_far_apart_as_they_were(memory: Memory, back_s: float) -> None:
+    now = strategies.NOW - back_s
+
+    after = remembering.by_clock(memory, now=now)
+
+    assert all(at is None or at <= now for at in been(after))
+    for before, at in zip(been(memory) + lasting(memory), been(after) + lasting(after), strict=True):
+        if before is None or at is None:
+            assert before is at
+        else:
+            # Doubles of this size are 0.24 µs apart.
+            assert at - now == pytest.approx(before - strategies.NOW, abs=1e-6)
+    times = {name: None for name in Memory.__slots__ if name.endswith(("_at", "_until", "_before"))}
+    bare = {"asked": (), "ups": (), "downs": (), "trusting": (), **times}
+    assert replace(after, **bare) == replace(memory, **bare)  # type: ignore[arg-type]
+
+
+@given(lived(), st.floats(0.0, 1e9))
+def test_a_clock_that_goes_on_changes_nothing(memory: Memory, on_s: float) -> None:
+    assert remembering.by_clock(memory, now=strategies.NOW + on_s) is memory
+
+
+@pytest.mark.parametrize(("back_s", "ticks"), [(0.0, 4), (15.0, 5), (3600.0, 5), (1e8, 5)])
+def test_however_far_a_clock_is_set_back_more_comes_a_tick_later(back_s: float, ticks: int) -> None:
+    life = loop.Loop(policy=replace(loop.AUTO, urgent_ratio=None))
+    life.run([0.9] * 20)
+    life.set_back(back_s)
+
+    decisions = life.run([7.0] * 10)
+
+    # One was enough until a tick ago, and that has to be 60 s ago: four ticks, and one that has not passed by the clock.
+    assert [one.replicas > 1 for one in decisions].index(True) + 1 == ticks
+
+
+def test_what_is_restored_is_of_the_past() -> None:
+    stored = Memory(asked=(Span(3, NOW - 585, NOW - 15),), worked_at=NOW, up_at=NOW - 600)
+
+    restored = remembering.restore(stored, now=NOW - 3600.0, replicas=3)
+
+    # As if it had been left this moment; and what was asked for last has been asked for until now.
+    assert restored == Memory(asked=(Span(3, NOW - 4185, NOW - 3600),), worked_at=NOW - 3600, up_at=NOW - 4200)
+
+
 # ── written down ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -146,6 +229,7 @@ def test_what_every_tick_changes_is_not_worth_writing() -> None:
         {"lift_from": 2},
         {"yield_until": NOW},
         {"writer": "kubectl"},
+        {"gpus_per_replica": 2},
         {"trusting": (("gpu", Trusting(bins=(Bin(0.5, 0.5),))),)},
         {"capacities": (("in-flight", Capacity(per_replica=9.0, samples=20)),)},
     ],
@@ -163,7 +247,7 @@ def test_whatever_else_changes_is_written_down(change: dict[str, object]) -> Non
 
 def test_every_member_of_the_memory_is_written_down_or_filled_in() -> None:
     # A new member has to be thought of here, and in `durable`.
-    assert len(Memory.__slots__) == 18
+    assert len(Memory.__slots__) == 19
 
 
 def test_a_silence_is_written_down_once_when_it_begins_and_once_when_it_ends() -> None:

@@ -56,7 +56,7 @@ class Steered:
             anticipation=cast("Any", anticipation),
             clock=lambda: self.now,
         )
-        self.tracked.memory, self.tracked.restored = Memory(), True
+        self.tracked.memory, self.tracked.restored_at = Memory(), 0.0
 
     def pods(self) -> list[PodSeen]:
         return [

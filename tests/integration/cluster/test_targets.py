@@ -150,7 +150,7 @@ async def test_the_scale_alone_may_be_read(sandbox: cluster.Cluster, api: Api, t
     found = await Targets(kube=reader).get(NAMESPACE, WEB)
     await reader.close()
 
-    assert (found.replicas, found.selector, found.gpus_per_replica) == (2, "app=web", 0)
+    assert (found.replicas, found.selector, found.gpus_per_replica) == (2, "app=web", None)
 
 
 async def test_an_api_server_that_is_away_is_no_target_that_is_missing(sandbox: cluster.Cluster, tmp_path: Path) -> None:
