@@ -1,24 +1,22 @@
 """A backtest in words for people, and as JSON for programs."""
 
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from adapter.snapshot import rfc3339
+from autoscaler.cli import terminal
+from autoscaler.cli.tables import Whole
 from autoscaler.simulation.backtest import conduct
 from autoscaler.simulation.backtest.conduct import Question, Ran, Result
 from autoscaler.simulation.backtest.figures import Difference, Figures
 from autoscaler.simulation.backtest.runs import Ground
 
 COLUMNS = ("GPU-hours", "late", "failed", "in time", "starts", "changes", "reversals")
-#: Where there is no terminal to ask.
-_WIDTH = 110
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,30 +54,22 @@ class Told:
 
 def show(told: Told) -> None:
     """Print it as tables. Prose is not wrapped: whoever reads it may search it."""
-    console = Console(width=None if sys.stdout.isatty() else _WIDTH, highlight=False, markup=False, emoji=False)
     print(told.headline)
     print(*(f"  {note}" for note in told.notes), sep="\n")
     print()
-    _print(console, _runs(told))
+    terminal.show(Whole(_runs(told)))
     if told.result.regret_ratio is not None:
         print(f"{regret(told)}\n")
     for table in _guards(told.result):
-        _print(console, table)
+        terminal.show(Whole(table))
     for line in suggestions(told.result):
         print(line)
-
-
-def _print(console: Console, table: Table) -> None:
-    """Print *table* without the blanks that fill its lines."""
-    with console.capture() as captured:
-        console.print(table)
-    print(*(line.rstrip() for line in captured.get().splitlines()), sep="\n")
 
 
 def _table(title: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left", title_style="", box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for at, column in enumerate(columns):
-        table.add_column(column, justify="right" if at else "left", overflow="fold")
+        table.add_column(column, justify="right" if at else "left", overflow="ellipsis" if at else "fold")
     return table
 
 

@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from autoscaler.cli import loads
+from autoscaler.cli import loads, terminal
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from autoscaler.simulation.compare.claims import Claim
     from autoscaler.simulation.compare.study import Plan, Progress, Results
     from autoscaler.simulation.workload import Workload
@@ -33,8 +31,6 @@ _MOST_RATIO = 2.5
 #: Logs that last longer are served by the minute: one by one their requests would take days.
 _LONGEST_LOG_S = 2 * _HOUR_S
 _QUICK_KINDS = ("daily", "bursty")
-#: How wide tables are where there is no terminal.
-_WIDTH = 170
 #: How often it is told how far it is, where there is no terminal.
 _TOLD = 10
 
@@ -94,20 +90,17 @@ def compare(
     startup_s = loads.seconds(startup, "--startup")
     effort = _Effort.of(seeds, tuning, hours, quick=quick)
     processes = workers or os.cpu_count() or 1
-    from rich.console import Console
-
     from autoscaler.errors import AutoscalerError
 
-    console = Console(width=None if sys.stdout.isatty() else _WIDTH)
     try:
         kinds = kind or ([] if trace else list(_QUICK_KINDS) if quick else None)
         world = _world(startup_s, pods)
         found = [*map(_from_file, trace or ()), *_made(kinds, effort, world, pods)]
         wanted = _plan(found, effort, policy or [], world, pods)
         if one is not None:
-            _tell_one(wanted, one, processes, console)
+            _tell_one(wanted, one, processes)
             return
-        results, told = _run(wanted, processes, console)
+        results, told = _run(wanted, processes)
         if html is not None:
             from autoscaler.simulation.compare import report
 
@@ -117,10 +110,9 @@ def compare(
         raise typer.Exit(2) from error
     from autoscaler.cli import compare_words
 
-    for part in (*compare_words.traces(results), compare_words.claimed(told)):
-        console.print(part, highlight=False)
+    terminal.show(*compare_words.traces(results), compare_words.claimed(told))
     if html is not None:
-        console.print(f"the report is {html}", highlight=False)
+        terminal.show(f"the report is {html}")
     if json:
         print(compare_words.document(results, told, quick=quick), flush=True)
 
@@ -209,12 +201,12 @@ def _plan(found: Sequence["Workload"], effort: _Effort, names: Sequence[str], wo
     )
 
 
-def _run(wanted: "Plan", workers: int, console: "Console") -> "tuple[Results, list[Claim]]":
+def _run(wanted: "Plan", workers: int) -> "tuple[Results, list[Claim]]":
     from autoscaler.cli import compare_words
     from autoscaler.simulation import fleet
     from autoscaler.simulation.compare import claims, study
 
-    console.print(*compare_words.plan(wanted, workers), sep="\n", highlight=False)
+    terminal.show(*compare_words.plan(wanted, workers))
     with _progress() as tell:
         results = study.conduct(wanted, fleet.simulate, workers=workers, progress=tell)
     return results, claims.of(results)
@@ -246,7 +238,7 @@ def _tell(what: str, done: int, total: int) -> None:
         print(f"{what}: {done} of {total}", file=sys.stderr, flush=True)
 
 
-def _tell_one(wanted: "Plan", one: tuple[str, str, int], workers: int, console: "Console") -> None:
+def _tell_one(wanted: "Plan", one: tuple[str, str, int], workers: int) -> None:
     """Make one run of the comparison again: with the settings that its tuning finds, where it is of a tuned policy."""
     from autoscaler.cli import compare_words
     from autoscaler.simulation import fleet
@@ -256,6 +248,5 @@ def _tell_one(wanted: "Plan", one: tuple[str, str, int], workers: int, console: 
     with _progress() as tell:
         case, entry = study.single(wanted, trace, name, fleet.simulate, workers=workers, progress=tell)
     outcome, changes = ledger.told(case, entry, seed, fleet.simulate)
-    console.print(f"{entry.name} on {case.name}, seed {seed}", highlight=False)
-    for part in compare_words.one(outcome, changes, entry.at_level):
-        console.print(part, highlight=False)
+    terminal.show(f"{entry.name} on {case.name}, seed {seed}")
+    terminal.show(*compare_words.one(outcome, changes, entry.at_level))

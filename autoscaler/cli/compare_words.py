@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
+from rich.text import Text
 
+from autoscaler.cli.tables import Whole
 from autoscaler.simulation.compare import claims, summary, tuning
 from autoscaler.simulation.compare.statistics import Bound
 
@@ -34,14 +36,14 @@ def plan(wanted: "Plan", workers: int) -> Iterator[str]:
         yield f"  {case.name}: {case.shape}, {case.test.duration_s / 3600:.1f} h; {case.note}"
 
 
-def traces(results: "Results") -> Iterator[Table | str]:
+def traces(results: "Results") -> Iterator[Whole | str]:
     """Yield a table for each trace, and beneath it who wins and who loses."""
     for judged in results.judged:
         yield _trace(judged)
         yield from (f"  {verdict}" for verdict in summary.verdicts(judged))
 
 
-def _trace(judged: "Judged") -> Table:
+def _trace(judged: "Judged") -> Whole:
     table = Table("policy", title=f"{judged.case.name} ({judged.case.shape}), {summary.LABEL}", title_justify="left")
     for heading in (
         "in time",
@@ -71,10 +73,10 @@ def _trace(judged: "Judged") -> Table:
             f"{line.reversals:,.0f}",
             style="bold" if line.name == claims.OURS_TUNED else None,
         )
-    return table
+    return Whole(table)
 
 
-def claimed(told: Sequence["Claim"]) -> Table:
+def claimed(told: Sequence["Claim"]) -> Whole:
     """Return the claims as a table."""
     table = Table("claim", title=f"Claims, {summary.LABEL}", title_justify="left")
     for heading in ("value", "95 % interval", "goal", "holds"):
@@ -87,10 +89,10 @@ def claimed(told: Sequence["Claim"]) -> Table:
             "not known" if claim.value is None else f"{claim.value:.1%}",
             interval,
             "" if claim.goal is None else f"{claim.bound} {claim.goal:.0%}",
-            "" if claim.holds is None else "yes" if claim.holds else "[bold]no[/bold]",
+            "" if claim.holds is None else "yes" if claim.holds else Text("no", style="bold"),
             claim.note,
         )
-    return table
+    return Whole(table)
 
 
 def document(results: "Results", told: Sequence["Claim"], *, quick: bool) -> str:
@@ -146,7 +148,7 @@ def _line(line: "Line") -> dict[str, Any]:
     }
 
 
-def one(outcome: "Outcome", changes: Sequence["Change"], settings: dict[str, Any]) -> Iterator[Table | str]:
+def one(outcome: "Outcome", changes: Sequence["Change"], settings: dict[str, Any]) -> Iterator[Whole | str]:
     """Yield a single run: its settings, its changes and what came of it."""
     yield "settings: " + ", ".join(f"{knob} {value}" for knob, value in settings.items())
     table = Table("at", title=f"{len(changes)} changes, {summary.LABEL}", title_justify="left")
@@ -155,7 +157,7 @@ def one(outcome: "Outcome", changes: Sequence["Change"], settings: dict[str, Any
     table.add_column("why", overflow="fold")
     for change in changes:
         table.add_row(_clock(change.at_s), f"{change.before} → {change.after}", str(change.routed), change.why)
-    yield table
+    yield Whole(table)
     yield (
         f"{outcome.attainment_ratio:.2%} of {outcome.requests:,.0f} requests in time, {outcome.late:,.0f} late,"
         f" {outcome.failed:,.0f} failed; {outcome.gpu_hours:.1f} GPU-hours, {outcome.utilization_ratio:.0%} busy;"

@@ -89,7 +89,7 @@ def isc(
     if record is not None:
         explained = _from_record(record, f"{where}/{short}", time, output)
     else:
-        found = _get(reach.scaler_path(where, short), {}, kubeconfig, kube_context)
+        found = reach.connected(lambda kube: reach.read(kube, reach.scaler_path(where, short)), kubeconfig, kube_context)
         explained = _from_status(found, f"{where}/{short}", time, output)
     raise typer.Exit(0 if explained else 1)
 

@@ -39,11 +39,9 @@ def which(name: str | None, namespace: str | None, kubeconfig: Path | None, cont
 
 async def read(kube: "Kube", namespace: str | None, name: str | None) -> list[Document]:
     """Return the scalers in the order of their names. Raises `ApiServerError`, for one that is not there too."""
-    import msgspec
-
     if name is not None and namespace is not None:
-        return [msgspec.json.decode(await kube.request("GET", reach.scaler_path(namespace, name)))]
-    items: list[Document] = msgspec.json.decode(await kube.request("GET", reach.scalers_path(namespace)))["items"]
+        return [await reach.read(kube, reach.scaler_path(namespace, name))]
+    items: list[Document] = (await reach.read(kube, reach.scalers_path(namespace)))["items"]
     for item in items:
         item.setdefault("apiVersion", API_VERSION)
         item.setdefault("kind", KIND)

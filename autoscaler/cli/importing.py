@@ -83,14 +83,13 @@ def scaledobject(
     objects, others = _objects(file, "ScaledObject")
     adapter = theirs.Adapter()
     converted = [theirs.convert(each, adapter) for each in objects]
-    _print(converted)
     configuration = adapter.document()
-    if configuration is not None:
-        text = yaml.safe_dump(configuration, sort_keys=False, width=120)
-        if adapter_config is not None:
-            adapter_config.write_text(text, encoding="utf-8")
-        else:
-            terminal.tell("# The adapter's configuration for these metrics:", *(f"# {line}" for line in text.splitlines()))
+    text = "" if configuration is None else yaml.safe_dump(configuration, sort_keys=False, width=120)
+    if text and adapter_config is not None:
+        _write(adapter_config, text)
+    _print(converted)
+    if text and adapter_config is None:
+        terminal.tell("# The adapter's configuration for these metrics:", *(f"# {line}" for line in text.splitlines()))
     _report(objects, converted, others)
 
 
@@ -103,6 +102,15 @@ def _objects(file: Path, kind: str) -> tuple[list[Mapping[str, Any]], list[str]]
     if not objects:
         raise errors.ConfigError(str(file), [errors.Problem("", f"holds no {kind}")])
     return objects, [f"{other}: is no {kind}" for other in others]
+
+
+def _write(file: Path, text: str) -> None:
+    from adapter import errors
+
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise errors.ConfigError(str(file), [errors.Problem("", f"cannot be written: {error.strerror}")]) from error
 
 
 def _print(converted: Sequence["Converted"]) -> None:

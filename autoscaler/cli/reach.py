@@ -8,14 +8,22 @@ from urllib.parse import quote
 
 import typer
 
-from autoscaler.resource.scaler import API_VERSION, PLURAL
+from autoscaler.cli import origin
+from autoscaler.resource.scaler import API_VERSION, KIND, PLURAL
 
 if TYPE_CHECKING:
+    from adapter.errors import ApiServerError
     from adapter.kube.client import Kube
 
 T = TypeVar("T")
 
-Kubeconfig = Annotated[Path | None, typer.Option("--kubeconfig", help="A kubeconfig; yours by default.")]
+#: What an API server answers for a path that none of its APIs begins; an object that is not there it calls by its name.
+_UNSERVED = (404, "404 page not found")
+
+Kubeconfig = Annotated[
+    Path | None,
+    typer.Option("--kubeconfig", help="A kubeconfig; without it $KUBECONFIG, ~/.kube/config, or the cluster around a pod."),
+]
 Context = Annotated[str | None, typer.Option("--context", help="The kubeconfig's context.")]
 Namespace = Annotated[str | None, typer.Option("--namespace", "-n", help="The namespace; your context's by default.")]
 
@@ -24,8 +32,10 @@ def connected(work: "Callable[[Kube], Awaitable[T]]", kubeconfig: Path | None, c
     """Return what *work* makes of a connection. Raises what it raises, and `ConfigError`."""
     from adapter.kube.client import Kube
 
+    found = origin.find(kubeconfig, context)
+
     async def run() -> T:
-        kube = await Kube.connect(str(kubeconfig) if kubeconfig else None, context)
+        kube = await Kube.connect(found.kubeconfig, found.context)
         try:
             return await work(kube)
         finally:
@@ -47,16 +57,8 @@ def named(name: str, namespace: str | None, kubeconfig: Path | None, context: st
 
 
 def own_namespace(kubeconfig: Path | None, context: str | None) -> str:
-    """Return the namespace of the kubeconfig's context, as kubectl has it; ``default`` where none is told."""
-    from kubernetes.aio.config import kube_config
-
-    options: dict[str, Any] = {"config_file": str(kubeconfig)} if kubeconfig else {}
-    try:
-        contexts, active = kube_config.list_kube_config_contexts(**options)
-    except Exception:  # noqa: BLE001 - whatever is wrong with the file is told by who connects with it
-        return "default"
-    chosen = next((each for each in contexts if each["name"] == context), None) if context else active
-    return str(((chosen or {}).get("context") or {}).get("namespace") or "default")
+    """Return the namespace that is meant where none is told, of the same origin as the cluster."""
+    return origin.namespace(origin.find(kubeconfig, context))
 
 
 def scalers_path(namespace: str | None) -> str:
@@ -68,3 +70,24 @@ def scalers_path(namespace: str | None) -> str:
 def scaler_path(namespace: str, name: str) -> str:
     """Return where one scaler is."""
     return f"{scalers_path(namespace)}/{quote(name, safe='')}"
+
+
+async def read(kube: "Kube", path: str) -> dict[str, Any]:
+    """Return the scaler, or the list of them, at *path*. Raises `ApiServerError`, which says so where the cluster knows of none."""
+    import msgspec
+
+    from adapter.errors import ApiServerError
+
+    try:
+        document: dict[str, Any] = msgspec.json.decode(await kube.request("GET", path))
+    except ApiServerError as error:
+        if not unserved(error):
+            raise
+        why = f"{kube.host} serves no {KIND}: is this the cluster that you mean (--context)? `leadtime doctor` tells more"
+        raise ApiServerError(error.status, why) from error
+    return document
+
+
+def unserved(error: "ApiServerError") -> bool:
+    """Return whether the API server has nothing of that kind at all, and not just no object of that name: it says which."""
+    return (error.status, error.detail) == _UNSERVED

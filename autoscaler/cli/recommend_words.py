@@ -5,15 +5,19 @@ from collections.abc import Sequence
 from typing import Any
 
 import yaml
-from rich.console import Console
+from rich.text import Text
 
 from autoscaler.advice.verdict import Advice, Verdict
 from autoscaler.cli import terminal
-from autoscaler.cli.status_words import cell, grid
+from autoscaler.cli.tables import ABSENT, Whole, cell, grid
 
 _STYLES = {Advice.SCALE: "bold green", Advice.ADD: "bold yellow", Advice.LEAVE: "", Advice.UNKNOWN: "dim"}
 #: What one acts on.
 _WORTH = frozenset({Advice.SCALE, Advice.ADD})
+_CAUTION = (
+    "GPU utilisation is all that this looks at, and a batching engine's says little of its queue: before you set mode Auto, run"
+    " `leadtime backtest` on its requests, or let the scaler recommend for a day (-o yaml prints them in mode Recommend)."
+)
 
 
 def show(verdicts: Sequence[Verdict], output: str) -> None:
@@ -30,17 +34,12 @@ def show(verdicts: Sequence[Verdict], output: str) -> None:
 
 
 def _table(verdicts: Sequence[Verdict], *, wide: bool) -> None:
-    table = grid("DEPLOYMENT", "VERDICT", "WHY", *(("HOURS", "NOTES") if wide else ()))
+    more_columns = ("HOURS", "NOTES") if wide else ()
+    table = grid("DEPLOYMENT", "VERDICT", "WHY", *more_columns, prose={"WHY", *more_columns[1:]})
     for one in verdicts:
-        more = (cell(f"{one.hours:.0f}"), cell("; ".join(one.notes) or "–")) if wide else ()
+        more = (cell(f"{one.hours:.0f}"), cell("; ".join(one.notes) or ABSENT)) if wide else ()
         table.add_row(cell(one.deployment, style="bold"), cell(one.advice, style=_STYLES[one.advice]), cell(one.why), *more)
-    console = Console()
-    console.print(table)
-    console.print(
-        "GPU utilisation is all that this looks at, and a batching engine's says little of its queue: before you set mode Auto, run"
-        " `leadtime backtest` on its requests, or let the scaler recommend for a day (-o yaml prints them in mode Recommend).",
-        style="dim",
-    )
+    terminal.show(Whole(table), Text(_CAUTION, style="dim"))
 
 
 def _facts(one: Verdict) -> dict[str, Any]:

@@ -1,14 +1,13 @@
 """`leadtime top`: what each target's GPUs do now, what waits for them, and what they cost."""
 
-import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import quote
 
 import typer
 
-from autoscaler.cli import fleet, reach
+from autoscaler.cli import fleet, reach, readings, terminal
+from autoscaler.cli.readings import Reading, Value
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -16,13 +15,7 @@ if TYPE_CHECKING:
 
     from adapter.kube.client import Kube
 
-_METRICS = ("gpu_utilization", "gpu_memory_used_ratio", "inference_queue_size")
-_RESOURCES = {"Deployment": "deployments.apps", "StatefulSet": "statefulsets.apps"}
-_AT_ONCE = 8
 _ORDERS = ("gpu", "queue", "replicas", "name")
-
-Value = float | None
-Reading = tuple[fleet.Document, Mapping[str, Value]]
 
 
 def top(
@@ -35,62 +28,32 @@ def top(
 ) -> None:
     """Show GPU utilisation and memory, the queue, replicas and cost of each target, as the metrics API has them now.
 
-    What is not known is shown as –, never as 0.
+    What is not known is shown as –, never as 0. Metrics are read of Deployments and StatefulSets.
+
+    Exit status: 0, or 1 if the cluster cannot be read, or the metrics API refused whatever it was asked for.
     """
     fleet.checked(output, ("table", "json", "yaml"))
     fleet.one_of(namespace, every_namespace=every_namespace)
     if sort not in _ORDERS:
         raise typer.BadParameter(f"{sort!r} is none of {', '.join(_ORDERS)}", param_hint="--sort")
-    readings = reach.connected(lambda kube: _read(kube, namespace), kubeconfig, kube_context)
-    readings.sort(key=lambda reading: _rank(reading, sort))
-    if output != "table":
-        fleet.dump([_facts(reading) for reading in readings], output)
-        return
-    from rich.console import Console
-
-    Console().print(_table(readings))
+    found = reach.connected(lambda kube: _read(kube, namespace), kubeconfig, kube_context)
+    ranked = sorted(found, key=lambda reading: _rank(reading, sort))
+    if output == "table":
+        terminal.show(_table(ranked))
+    else:
+        fleet.dump([_facts(reading) for reading in ranked], output)
+    terminal.complain(*(f"note: {note}" for note in readings.notes(found)))
+    raise typer.Exit(1 if readings.all_failed(found) else 0)
 
 
 async def _read(kube: "Kube", namespace: str | None) -> list[Reading]:
-    documents = await fleet.read(kube, namespace, None)
-    turns = asyncio.Semaphore(_AT_ONCE)
-
-    async def value(path: str) -> Value:
-        async with turns:
-            return await _value(kube, path)
-
-    async def reading(document: fleet.Document) -> Reading:
-        target = (document.get("spec") or {}).get("scaleTargetRef") or {}
-        resource = _RESOURCES.get(str(target.get("kind")))
-        if resource is None:
-            return document, dict.fromkeys(_METRICS)
-        where = (
-            f"namespaces/{quote(str(document['metadata']['namespace']), safe='')}/{resource}/{quote(str(target['name']), safe='')}"
-        )
-        root = f"/apis/custom.metrics.k8s.io/v1beta2/{where}"
-        values = await asyncio.gather(*(value(f"{root}/{metric}") for metric in _METRICS))
-        return document, dict(zip(_METRICS, values, strict=True))
-
-    return list(await asyncio.gather(*(reading(document) for document in documents)))
-
-
-async def _value(kube: "Kube", path: str) -> Value:
-    """Return the value of one metric, None where there is none for whatever reason: `leadtime explain metric` tells those."""
-    from adapter.errors import ApiServerError
-    from autoscaler.cluster import answers
-
-    try:
-        answer = answers.of_object(await kube.request("GET", path))
-    except (ApiServerError, answers.AnswerError):
-        return None
-    return None if answer.total_milli is None else answer.total_milli / 1000
+    return await readings.read(kube, await fleet.read(kube, namespace, None))
 
 
 def _facts(reading: Reading) -> dict[str, Any]:
     from autoscaler import fleetview
 
-    document, values = reading
-    row = fleetview.row(document, now=time.time())
+    row, values = fleetview.row(reading.document, now=time.time()), reading.values
     return {
         "scaler": row.key,
         "target": row.target,
@@ -110,15 +73,15 @@ def _rank(reading: Reading, sort: str) -> tuple[float, str]:
     return (-value if value is not None else 1.0, facts["scaler"])
 
 
-def _table(readings: list[Reading]) -> "RenderableType":
+def _table(ranked: Sequence[Reading]) -> "RenderableType":
     from rich.text import Text
 
-    from autoscaler.cli.status_words import ABSENT, cell, grid, number
+    from autoscaler.cli.tables import ABSENT, Whole, cell, grid, number
 
-    if not readings:
+    if not ranked:
         return Text("there is no InferenceScaler here")
     table = grid("SCALER", "TARGET", "REPLICAS", "READY", "GPU", "GPU MEMORY", "QUEUE", "GPU-H TODAY", "COST TODAY")
-    for reading in readings:
+    for reading in ranked:
         facts = _facts(reading)
         table.add_row(
             cell(facts["scaler"], style="bold"),
@@ -131,11 +94,11 @@ def _table(readings: list[Reading]) -> "RenderableType":
             cell(ABSENT if facts["gpuHoursToday"] is None else f"{facts['gpuHoursToday']:.1f}"),
             cell(facts["costToday"] or ABSENT),
         )
-    return table
+    return Whole(table)
 
 
 def _percent(ratio: Value) -> "Text":
-    from autoscaler.cli.status_words import ABSENT, cell
+    from autoscaler.cli.tables import ABSENT, cell
 
     if ratio is None:
         return cell(ABSENT)

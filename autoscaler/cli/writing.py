@@ -13,10 +13,7 @@ MANAGER = "kubectl-leadtime"
 
 async def read(kube: "Kube", namespace: str, name: str) -> dict[str, Any]:
     """Return the scaler. Raises `ApiServerError`."""
-    import msgspec
-
-    document: dict[str, Any] = msgspec.json.decode(await kube.request("GET", reach.scaler_path(namespace, name)))
-    return document
+    return await reach.read(kube, reach.scaler_path(namespace, name))
 
 
 async def patch(kube: "Kube", document: dict[str, Any], change: dict[str, Any]) -> None:

@@ -40,6 +40,9 @@ _VERSIONS = ("autoscaling/v2", "autoscaling/v2beta2", "autoscaling/v1")
 _AS_V2 = "ask for it as v2: kubectl get horizontalpodautoscalers.v2.autoscaling NAME --output=yaml"
 #: Kinds that we do not take at their word alone, as HPA does.
 _READ_OTHERWISE = (Kind.UTILIZATION, Kind.LATENCY)
+#: Labels by which Helm, Argo CD, Flux and KEDA know what is theirs.
+_OWNERS = frozenset({"app.kubernetes.io/instance", "app.kubernetes.io/managed-by", "helm.sh/chart"})
+_OWNERS_PREFIXES = ("argocd.argoproj.io/", "kustomize.toolkit.fluxcd.io/", "helm.toolkit.fluxcd.io/", "scaledobject.keda.sh/")
 
 
 @dataclass(slots=True)
@@ -83,20 +86,18 @@ def convert(hpa: Mapping[str, Any]) -> Converted:
         return found
     if told["metadata"]["labels"]["scaledobject.keda.sh/name"].given:
         found.note(told["metadata"], "KEDA made this HPA: leadtime import scaledobject takes what it was made of")
-    found.document = scaler(
-        told,
-        {
-            "scaleTargetRef": target(spec["scaleTargetRef"]),
-            "mode": "Recommend",
-            "minReplicas": spec["minReplicas"].whole(1),
-            "maxReplicas": spec["maxReplicas"].value,
-            "metrics": kept,
-            **({"signals": signals} if signals else {}),
-            "behavior": behavior(spec["behavior"]),
-            **AS_HPA,
-            "onMissing": {"behavior": "Hold", "failOpen": False},
-        },
-    )
+    wanted = {
+        "scaleTargetRef": target(spec["scaleTargetRef"]),
+        "mode": "Recommend",
+        "minReplicas": spec["minReplicas"].whole(1),
+        "maxReplicas": spec["maxReplicas"].value,
+        "metrics": kept,
+        **({"signals": signals} if signals else {}),
+        "behavior": behavior(spec["behavior"]),
+        **AS_HPA,
+        "onMissing": {"behavior": "Hold", "failOpen": False},
+    }
+    found.document = scaler(told, wanted, found)
     return found
 
 
@@ -117,11 +118,25 @@ def _metrics(told: Told, found: Converted) -> tuple[list[Any], list[Document]]:
     return kept, hints
 
 
-def scaler(told: Told, spec: Document) -> Document:
-    """Return an InferenceScaler with the name and the labels of *told*."""
+def scaler(told: Told, spec: Document, found: Converted) -> Document:
+    """Return an InferenceScaler with the name of *told*, and with its labels but for those by which somebody owns it."""
     metadata = told["metadata"]
-    kept = {name: metadata[name].value for name in ("name", "namespace", "labels") if metadata[name].given}
+    kept = {name: metadata[name].value for name in ("name", "namespace") if metadata[name].given}
+    if labels := _labels(metadata["labels"], found):
+        kept["labels"] = labels
     return {"apiVersion": API_VERSION, "kind": KIND, "metadata": kept, "spec": spec}
+
+
+def _labels(told: Told, found: Converted) -> Document:
+    """Return the labels *told* but for those by which a tool would take the new object for its own."""
+    if told.given and not isinstance(told.value, Mapping):
+        found.refuse(told, "is no mapping of labels")
+    labels = told.value if isinstance(told.value, Mapping) else {}
+    owners = [name for name in labels if name in _OWNERS or str(name).startswith(_OWNERS_PREFIXES)]
+    if owners:
+        names = ", ".join(map(str, owners))
+        found.note(told, f"{names} left out: whoever set it would take the InferenceScaler for its own, and delete it")
+    return {name: value for name, value in labels.items() if name not in owners}
 
 
 def target(told: Told, **defaults: str) -> Document:

@@ -91,7 +91,7 @@ def convert(scaled: Mapping[str, Any], adapter: Adapter) -> Converted:
     }
     _annotations(told["metadata"]["annotations"], wanted, found)
     _remarks(spec, found)
-    found.document = hpa.scaler(told, wanted)
+    found.document = hpa.scaler(told, wanted, found)
     return found
 
 

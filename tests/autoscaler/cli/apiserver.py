@@ -11,19 +11,32 @@ from typing import Any
 from urllib.parse import urlsplit
 
 ROOT = "/apis/leadtime.dev/v1alpha1"
+SPEC = {"scaleTargetRef": {"kind": "Deployment", "name": "vllm-qwen"}, "minReplicas": 1, "maxReplicas": 8, "mode": "Auto"}
+STATUS = {
+    "currentReplicas": 2,
+    "desiredReplicas": 3,
+    "readyReplicas": 2,
+    "reason": "Demand",
+    "signals": "gpu 71/70",
+    "conditions": [{"type": "Ready", "status": "True", "reason": "Ready", "message": ""}],
+}
 
 
 @dataclass
 class Server:
-    """Its objects by path; a list is a path too. *refused* paths are forbidden."""
+    """Its objects by path; a list is a path too. *refused* paths are forbidden, and *unserved* ones begin none of its APIs."""
 
     objects: dict[str, Any] = field(default_factory=dict)
     refused: set[str] = field(default_factory=set)
+    failing: dict[str, int] = field(default_factory=dict)
+    """Paths that are answered with a status, whatever is there."""
+    unserved: tuple[str, ...] = ()
     patched: list[tuple[str, Any]] = field(default_factory=list)
     reviewed: list[Any] = field(default_factory=list)
     allowed: Callable[[Any], bool] = lambda _: True
     now: str = "2027-01-15T08:00:00Z"
     kubeconfig: str = ""
+    address: str = ""
 
     def scaler(self, namespace: str = "llm", name: str = "qwen", **parts: Any) -> dict[str, Any]:
         """Add an InferenceScaler, and return it."""
@@ -34,10 +47,19 @@ class Server:
             self.objects.setdefault(path, {"items": []})["items"].append(document)
         return document
 
+    def changed(self) -> Any:
+        """Return the one change that was written."""
+        assert len(self.patched) == 1
+        return self.patched[0][1]
+
     def answer(self, method: str, path: str, body: Any) -> tuple[int, Any]:
         """Return the status and the document."""
         if path in self.refused:
             return 403, {"kind": "Status", "message": f"{path} is forbidden"}
+        if path in self.failing:
+            return self.failing[path], {"kind": "Status", "message": "something is wrong"}
+        if path.startswith(self.unserved):
+            return 404, "404 page not found\n"
         if method == "POST":
             self.reviewed.append(body)
             if body["kind"] == "SelfSubjectReview":
@@ -64,7 +86,7 @@ def serve(folder: Path) -> Iterator[Server]:
             length = int(self.headers.get("Content-Length") or 0)
             asked = json.loads(self.rfile.read(length)) if length else None
             status, document = world.answer(self.command, urlsplit(self.path).path, asked)
-            body = json.dumps(document).encode()
+            body = (document if isinstance(document, str) else json.dumps(document)).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
@@ -81,7 +103,8 @@ def serve(folder: Path) -> Iterator[Server]:
     serving.start()
     kubeconfig = folder / "kubeconfig"
     context = {"name": "here", "context": {"cluster": "here", "user": "me", "namespace": "llm"}}
-    cluster = {"name": "here", "cluster": {"server": f"http://127.0.0.1:{listening.server_port}"}}
+    world.address = f"http://127.0.0.1:{listening.server_port}"
+    cluster = {"name": "here", "cluster": {"server": world.address}}
     document = {
         "apiVersion": "v1",
         "kind": "Config",

@@ -1,49 +1,14 @@
-"""`leadtime status`, `top`, `pause`, `resume` and `boost`, against an API server that has some objects."""
+"""`leadtime status`, `pause`, `resume` and what comes next, against an API server that has some objects."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
 from autoscaler.cli import completion
-from autoscaler.resource import boosts
 from tests.autoscaler.cli import apiserver
-from tests.autoscaler.cli.conftest import Leadtime, Ran
-
-CUSTOM = "/apis/custom.metrics.k8s.io/v1beta2/namespaces/llm/deployments.apps/vllm-qwen"
-SPEC = {"scaleTargetRef": {"kind": "Deployment", "name": "vllm-qwen"}, "minReplicas": 1, "maxReplicas": 8, "mode": "Auto"}
-STATUS = {
-    "currentReplicas": 2,
-    "desiredReplicas": 3,
-    "readyReplicas": 2,
-    "reason": "Demand",
-    "signals": "gpu 71/70",
-    "conditions": [{"type": "Ready", "status": "True", "reason": "Ready", "message": ""}],
-}
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[apiserver.Server]:
-    with apiserver.serve(tmp_path) as world:
-        yield world
-
-
-@pytest.fixture
-def ask(leadtime: Leadtime, server: apiserver.Server) -> Leadtime:
-    def run(*arguments: str) -> Ran:
-        return leadtime(*arguments, "--kubeconfig", server.kubeconfig)
-
-    return run
-
-
-def changed(server: apiserver.Server) -> Any:
-    """Return the one change that was written."""
-    assert len(server.patched) == 1
-    return server.patched[0][1]
-
+from tests.autoscaler.cli.apiserver import SPEC, STATUS
+from tests.autoscaler.cli.conftest import Leadtime
 
 # ── status ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -110,20 +75,6 @@ def test_what_cannot_be_meant_is_a_usage_error(leadtime: Leadtime, arguments: tu
     assert (ran.status, ran.out) == (2, "")
 
 
-# ── top ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def test_top_shows_what_is_known_and_a_dash_for_the_rest(server: apiserver.Server, ask: Leadtime) -> None:
-    server.scaler(spec=SPEC, status=STATUS)
-    value = {"describedObject": {"name": "vllm-qwen"}, "timestamp": "2027-01-15T08:00:00Z", "value": "710m"}
-    server.objects[f"{CUSTOM}/gpu_utilization"] = {"items": [value]}
-
-    table, (told,) = ask("top"), json.loads(ask("top", "-o", "json").out)
-
-    assert (told["gpuUtilization"], told["queue"], told["costToday"]) == (0.71, None, "")
-    assert table.out.splitlines()[1].split() == ["llm/qwen", "Deployment/vllm-qwen", "2", "2", "71", "%", "–", "–", "–", "–"]
-
-
 # ── pause and resume ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -133,7 +84,7 @@ def test_pause_keeps_the_mode_to_go_back_to_and_writes_only_over_what_it_read(se
     ran = ask("pause", "qwen")
 
     assert ran.out.startswith("llm/qwen paused; it stays at 2")
-    assert changed(server) == {
+    assert server.changed() == {
         "metadata": {"annotations": {"leadtime.dev/mode-before-pause": "Recommend"}, "resourceVersion": "7"},
         "spec": {"mode": "Paused"},
     }
@@ -150,7 +101,7 @@ def test_resume_goes_back(server: apiserver.Server, ask: Leadtime, before: str |
 
     assert ran.out == f"llm/qwen resumed in mode {mode}\n"
     assert ("is not known, so it sets nothing" in ran.err) == (before != mode)
-    assert changed(server)["spec"] == {"mode": mode}
+    assert server.changed()["spec"] == {"mode": mode}
 
 
 def test_pausing_twice_and_resuming_what_runs_write_nothing(server: apiserver.Server, ask: Leadtime) -> None:
@@ -160,52 +111,6 @@ def test_pausing_twice_and_resuming_what_runs_write_nothing(server: apiserver.Se
     assert "is not paused: its mode is Auto" in ask("resume", "qwen").out
     assert "is paused already" in ask("pause", "still").out
     assert server.patched == []
-
-
-# ── boost ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@pytest.mark.parametrize(("arguments", "replicas"), [((), 4), (("--min", "5"), 5), (("--min", "8"), 8)])
-def test_a_boost_is_an_annotation_with_its_end(
-    server: apiserver.Server, ask: Leadtime, arguments: tuple[str, ...], replicas: int
-) -> None:
-    server.scaler(spec=SPEC, status=STATUS)
-
-    ran = ask("boost", "qwen", "--for", "30m", *arguments)
-
-    assert f"llm/qwen: at least {replicas} replicas until" in ran.out
-    assert boosts.parse(changed(server)["metadata"]["annotations"][boosts.ANNOTATION]).min_replicas == replicas
-
-
-def test_twice_what_serves_is_no_more_than_the_most(server: apiserver.Server, ask: Leadtime) -> None:
-    server.scaler(spec=SPEC, status={**STATUS, "currentReplicas": 6})
-
-    assert "at least 8 replicas" in ask("boost", "qwen", "--for", "30m").out
-
-
-@pytest.mark.parametrize(
-    ("spec", "status", "arguments", "why"),
-    [
-        ({"mode": "Paused"}, STATUS, (), "is paused, and a boost moves nothing there"),
-        ({}, STATUS, ("--min", "9"), "may have 8 replicas at most: raise spec.maxReplicas"),
-        ({}, {}, (), "is not known yet: say how many it shall have with --min"),
-    ],
-)
-def test_a_boost_that_would_do_nothing_is_refused_with_what_would(
-    server: apiserver.Server, ask: Leadtime, spec: dict[str, Any], status: dict[str, Any], arguments: tuple[str, ...], why: str
-) -> None:
-    server.scaler(spec={**SPEC, **spec}, status=status)
-
-    ran = ask("boost", "qwen", "--for", "30m", *arguments)
-
-    assert (ran.status, why in ran.err, server.patched) == (1, True, [])
-
-
-def test_ending_a_boost_takes_the_annotation_away(server: apiserver.Server, ask: Leadtime) -> None:
-    server.scaler(spec=SPEC, metadata={"annotations": {boosts.ANNOTATION: "6 until 2099-01-01T00:00:00Z"}})
-
-    assert ask("boost", "qwen", "--end").out == "llm/qwen: the boost is ended\n"
-    assert changed(server)["metadata"]["annotations"] == {boosts.ANNOTATION: None}
 
 
 # ── what a server or a shell says ────────────────────────────────────────────────────────────────────────────────────────────

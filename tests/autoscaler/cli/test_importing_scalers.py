@@ -73,6 +73,27 @@ def test_the_adapters_configuration_can_be_a_file_of_its_own(leadtime: Leadtime,
     assert "#" not in ran.out
 
 
+def test_where_it_cannot_be_written_nothing_is_printed_and_it_is_status_2(leadtime: Leadtime, tmp_path: Path) -> None:
+    file = tmp_path / "scaled.yaml"
+    file.write_text(yaml.safe_dump(a_scaled_object()))
+
+    ran = leadtime("import", "scaledobject", str(file), "--adapter-config", "/no/such/x.yaml")
+
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err.splitlines() == ["error: /no/such/x.yaml", "  cannot be written: No such file or directory"]
+
+
+def test_labels_that_are_left_out_are_told(leadtime: Leadtime, tmp_path: Path) -> None:
+    file, told = tmp_path / "hpa.yaml", an_hpa()
+    told["metadata"]["labels"] = {"app.kubernetes.io/managed-by": "Helm"}
+    file.write_text(yaml.safe_dump(told))
+
+    ran = leadtime("import", "hpa", str(file))
+
+    assert ran.status == 0
+    assert "to look at: llm/qwen: metadata.labels: app.kubernetes.io/managed-by left out: " in ran.err
+
+
 @pytest.mark.parametrize("command", ["hpa", "scaledobject"])
 @pytest.mark.parametrize("text", ["", "a: [", "- 1", "kind: Deployment", "words", "a: 2026-13-45"])
 def test_a_file_without_such_an_object_is_status_2(leadtime: Leadtime, tmp_path: Path, command: str, text: str) -> None:

@@ -62,6 +62,43 @@ def test_the_object_keeps_its_name_and_labels_and_nothing_that_the_cluster_gave_
     assert set(document) == {"apiVersion", "kind", "metadata", "spec"}
 
 
+def test_labels_by_which_a_tool_owns_the_hpa_are_left_out_and_that_is_said() -> None:
+    owners = {
+        "app.kubernetes.io/instance": "llm",
+        "app.kubernetes.io/managed-by": "Helm",
+        "helm.sh/chart": "llm-1.2.3",
+        "argocd.argoproj.io/instance": "llm",
+        "kustomize.toolkit.fluxcd.io/name": "llm",
+        "helm.toolkit.fluxcd.io/name": "llm",
+        "scaledobject.keda.sh/name": "qwen",
+    }
+    kept = {"team": "a", "app.kubernetes.io/name": "qwen", "app.kubernetes.io/part-of": "llm"}
+    told = theirs()
+
+    told["metadata"]["labels"] = {**owners, **kept}
+    some = hpa.convert(told)
+    told["metadata"]["labels"] = owners
+    none = hpa.convert(told)
+
+    assert some.document is not None
+    assert none.document is not None
+    assert some.document["metadata"]["labels"] == kept
+    assert "labels" not in none.document["metadata"]
+    assert dict(some.notes)["metadata.labels"].startswith(f"{', '.join(owners)} left out: ")
+    assert some.refused == []
+
+
+def test_labels_that_are_none_are_refused() -> None:
+    told = theirs()
+    told["metadata"]["labels"] = ["a"]
+
+    converted = hpa.convert(told)
+
+    assert converted.document is not None
+    assert "labels" not in converted.document["metadata"]
+    assert converted.refused == [("metadata.labels", "is no mapping of labels")]
+
+
 def test_a_behaviour_keeps_what_it_says_and_takes_hpas_defaults_for_the_rest() -> None:
     behavior = {
         "scaleUp": {"stabilizationWindowSeconds": 60, "tolerance": "0.05"},

@@ -44,6 +44,17 @@ def read(converted: Converted) -> Scaler:
     return policy.read(converted.document, known_zone=documents.known_zone)
 
 
+def test_labels_by_which_a_tool_owns_the_object_are_left_out() -> None:
+    told = theirs()
+    told["metadata"]["labels"] = {"app.kubernetes.io/instance": "llm", "team": "a"}
+
+    converted = scaledobject.convert(told, Adapter())
+
+    assert converted.document is not None
+    assert converted.document["metadata"]["labels"] == {"team": "a"}
+    assert dict(converted.notes)["metadata.labels"].startswith("app.kubernetes.io/instance left out")
+
+
 def test_kedas_own_defaults_are_written_out_and_what_is_ours_is_off() -> None:
     converted = convert()
 
