@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from autoscaler.cli import fleet, loads, reach
+from autoscaler.cli import fleet, loads, reach, terminal
 
 if TYPE_CHECKING:
     from adapter.kube.client import Kube
     from autoscaler.doctor.finding import Finding
 
-_STYLES = {"error": "bold red", "warning": "yellow", "unseen": "dim"}
+_STYLES = {"error": "bold red", "warning": "yellow", "unseen": "dim", "note": "dim"}
 
 
 def doctor(
@@ -59,8 +59,8 @@ def doctor(
         _tell(findings, gpus=prometheus is not None)
     else:
         fleet.dump({"findings": [_facts(finding) for finding in findings]}, output)
-    wrong = [finding for finding in findings if finding.level != "unseen"]
-    raise typer.Exit(1 if wrong else 3 if findings else 0)
+    levels = {finding.level for finding in findings}
+    raise typer.Exit(1 if levels & {"error", "warning"} else 3 if "unseen" in levels else 0)
 
 
 def _facts(finding: "Finding") -> dict[str, str]:
@@ -69,19 +69,19 @@ def _facts(finding: "Finding") -> dict[str, str]:
 
 
 def _tell(findings: "Sequence[Finding]", *, gpus: bool) -> None:
-    from rich.console import Console
     from rich.padding import Padding
     from rich.text import Text
 
-    from autoscaler.cli.status_words import cell
+    from autoscaler.cli.tables import cell
 
-    console = Console(highlight=False)
     for finding in findings:
-        console.print(
-            cell(finding.level, style=_STYLES[finding.level]), Text(f"{finding.check}:"), cell(finding.about), sep=" ", end="\n"
+        level = cell(finding.level, style=_STYLES[finding.level])
+        # Not broken into lines: a name, or what mends it, is copied as it stands.
+        terminal.show(
+            Text.assemble(level, f" {finding.check}: ", cell(finding.about), no_wrap=True, overflow="ignore"),
+            Padding(cell(finding.says), (0, 0, 0, 2), expand=False),
+            Text.assemble("  ", ("fix: ", "bold"), cell(finding.fix), no_wrap=True, overflow="ignore"),
         )
-        console.print(Padding(cell(finding.says), (0, 0, 0, 2), expand=False))
-        console.print(Padding(Text.assemble(("fix: ", "bold"), cell(finding.fix)), (0, 0, 0, 2), expand=False))
     counts = {level: sum(finding.level == level for finding in findings) for level in _STYLES}
     said = [
         f"{count} {words if count != 1 else word}"
@@ -92,6 +92,6 @@ def _tell(findings: "Sequence[Finding]", *, gpus: bool) -> None:
         )
         if count
     ]
-    console.print(", ".join(said) if said else "all is well")
+    terminal.show(Text(", ".join(said) if said else "all is well"))
     if not gpus:
-        console.print("the GPUs' series were not looked at: --prometheus URL does", style="dim")
+        terminal.show(Text("the GPUs' series were not looked at: --prometheus URL does", style="dim"))

@@ -1,4 +1,4 @@
-"""Everything that is wrong, the worst first."""
+"""Everything that there is to say, the worst first."""
 
 from autoscaler.doctor import gpus, installation, scalers
 from autoscaler.doctor.finding import Finding, Level
@@ -8,6 +8,6 @@ _ORDER = tuple(Level)
 
 
 def diagnose(seen: Seen) -> tuple[Finding, ...]:
-    """Return what is wrong in *seen*, each thing once: errors, warnings, and then what could not be looked at."""
+    """Return what is wrong in *seen*, each thing once: errors, warnings, what could not be looked at, and notes."""
     found = dict.fromkeys((*installation.check(seen), *scalers.check(seen), *gpus.check(seen)))
     return tuple(sorted(found, key=lambda finding: _ORDER.index(finding.level)))

@@ -15,6 +15,7 @@ class Check(enum.StrEnum):
     APISERVICE_INSECURE = "apiservice-insecure"
     DAEMON_MISSING = "daemon-missing"
     DAEMON_NOT_READY = "daemon-not-ready"
+    NOT_INSTALLED = "not-installed"
     RIGHT_MISSING = "right-missing"
     NO_LEADER = "no-leader"
     CLOCK_SKEW = "clock-skew"
@@ -50,6 +51,8 @@ class Level(enum.StrEnum):
     """It works, and not as well as its user would have it."""
     UNSEEN = "unseen"
     """It could not be looked at."""
+    NOTE = "note"
+    """Nothing is wrong: what this installation goes without, and what that means."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,14 +4,13 @@ import asyncio
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
 from adapter.errors import ApiServerError
 from autoscaler.cluster.requests import Requests
-from autoscaler.doctor import exporters, rights
+from autoscaler.doctor import daemons, exporters, rights
 from autoscaler.doctor.rights import Right
 from autoscaler.doctor.seen import Document, MetricAsked, Names, Seen, Series, Unread
 from autoscaler.resource.scaler import GROUP, PLURAL, VERSION
@@ -42,15 +41,18 @@ class Reader:
         api_now = await self._api_now()
         now = (sent + self._clock()) / 2  # the answer was made on half the way
         namespace, adapter, autoscaler = self._names
-        scalers = await self._those(f"/apis/{GROUP}/{VERSION}", PLURAL, GROUP)
-        if isinstance(scalers, Unread) and scalers.right is None:
-            scalers = ()  # the kind is not served: the definition tells
-        deployments = {name: await self._deployment(name) for name in (adapter, autoscaler)}
-        watched = _watched(deployments.get(autoscaler))
-        accounts = {
-            adapter: rights.adapter(namespace),
-            autoscaler: rights.autoscaler(namespace, acts=True),
+        scalers = _if_served(await self._those(f"/apis/{GROUP}/{VERSION}", PLURAL, GROUP))
+        apiservices = {
+            name: await self._one(
+                f"/apis/apiregistration.k8s.io/v1/apiservices/{name}",
+                Right("get", "apiregistration.k8s.io", "apiservices", name=name),
+            )
+            for name in _VERSIONS
         }
+        deployments = {name: await self._deployment(name) for name in (adapter, autoscaler)}
+        configuration = await self._configuration(deployments[adapter])
+        scraped = daemons.scraped_namespaces(configuration) if isinstance(configuration, Mapping) else ()
+        wanted = {adapter: rights.adapter(namespace, scraped), autoscaler: rights.autoscaler(namespace, acts=True)}
         return Seen(
             now=now,
             api_now=api_now,
@@ -59,15 +61,14 @@ class Reader:
                 f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{PLURAL}.{GROUP}",
                 Right("get", "apiextensions.k8s.io", "customresourcedefinitions", name=f"{PLURAL}.{GROUP}"),
             ),
-            apiservices={
-                name: await self._one(
-                    f"/apis/apiregistration.k8s.io/v1/apiservices/{name}",
-                    Right("get", "apiregistration.k8s.io", "apiservices", name=name),
-                )
-                for name in _VERSIONS
-            },
+            apiservices=apiservices,
             deployments=deployments,
-            lacking={account: await self._lacking(account, wanted, watched) for account, wanted in accounts.items()},
+            configuration=configuration,
+            lacking={
+                name: await self._lacking(name, deployment, wanted[name])
+                for name, deployment in deployments.items()
+                if deployment is not None
+            },
             lease=await self._one(
                 f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/{autoscaler}",
                 Right("get", "coordination.k8s.io", "leases", namespace, autoscaler),
@@ -75,7 +76,7 @@ class Reader:
             scalers=scalers,
             hpas=await self._those("/apis/autoscaling/v2", "horizontalpodautoscalers", "autoscaling"),
             scaled_objects=_if_served(await self._those("/apis/keda.sh/v1alpha1", "scaledobjects", "keda.sh")),
-            metrics=await self._metrics(scalers),
+            metrics=await self._metrics(scalers, "v1beta1" if _only_older(apiservices) else "v1beta2"),
             exporters=exporters.of(await self._all("/apis/apps/v1/daemonsets", Right("list", "apps", "daemonsets"))),
             series=series,
         )
@@ -103,6 +104,15 @@ class Reader:
         namespace = self._names.namespace
         path = f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}"
         return await self._one(path, Right("get", "apps", "deployments", namespace, name))
+
+    async def _configuration(self, adapter: Document | Unread | None) -> Document | Unread | None:
+        """Return the ConfigMap that the Deployment *adapter* is configured by; None if it is by none, or is not known."""
+        name = daemons.config_map(adapter) if isinstance(adapter, Mapping) else ""
+        if not name:
+            return None
+        namespace = self._names.namespace
+        path = f"/api/v1/namespaces/{namespace}/configmaps/{quote(name, safe='')}"
+        return await self._one(path, Right("get", "", "configmaps", namespace, name))
 
     async def _read(self, path: str, right: Right, query: Mapping[str, str] | None = None) -> Document | Unread:
         async with self._turns:
@@ -134,8 +144,15 @@ class Reader:
 
     # ── rights ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _lacking(self, account: str, wanted: Sequence[Right], watched: Sequence[str]) -> Sequence[Right] | Unread:
-        """Return which of the *wanted* rights the service *account* does not have; those of workloads in *watched* namespaces."""
+    async def _lacking(self, name: str, deployment: Document | Unread, wanted: Sequence[Right]) -> Sequence[Right] | Unread:
+        """Return which of the *wanted* rights the daemon *name* lacks: who it is and where it looks is as its *deployment* says.
+
+        Where that was not seen the shipped account is asked about: whether one may ask is learned all the same.
+        """
+        account: str = name
+        watched: Sequence[str] = ()
+        if not isinstance(deployment, Unread):
+            account, watched = daemons.account(deployment), daemons.told(deployment, "--watch-namespace")
         asked = [one for right in wanted for one in _where(right, watched)]
         answers = await asyncio.gather(*(self._may(account, right) for right in asked))
         refused = next((answer for answer in answers if isinstance(answer, Unread)), None)
@@ -170,12 +187,12 @@ class Reader:
 
     # ── metrics ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _metrics(self, scalers: Sequence[Document] | Unread) -> Mapping[MetricAsked, Document | Unread]:
+    async def _metrics(self, scalers: Sequence[Document] | Unread, version: str) -> Mapping[MetricAsked, Document | Unread]:
         if isinstance(scalers, Unread):
             return {}
         every = [one for scaler in scalers for one in _asked(scaler)]
         wanted, left_out = every[:MOST_METRICS], every[MOST_METRICS:]
-        answers = await asyncio.gather(*(self._explained(asked, target) for asked, target in wanted))
+        answers = await asyncio.gather(*(self._explained(asked, target, version) for asked, target in wanted))
         found: dict[MetricAsked, Document | Unread] = {
             asked: answer
             for (asked, _), answer in zip(wanted, answers, strict=True)
@@ -186,13 +203,13 @@ class Reader:
             found[left_out[0][0]] = Unread("the metrics of the other scalers", why)
         return found
 
-    async def _explained(self, asked: MetricAsked, target: Document) -> Document | Unread:
-        """Return the adapter's explanation of what is *asked*, of the pods that *target* selects."""
+    async def _explained(self, asked: MetricAsked, target: Document, version: str) -> Document | Unread:
+        """Return the adapter's explanation of what is *asked*, of the pods that *target* selects, by this *version* of the API."""
         external = asked.source == "External"
         group = "external.metrics.k8s.io" if external else "custom.metrics.k8s.io"
         where = f"namespaces/{quote(asked.namespace, safe='')}"
         name = quote(asked.metric, safe=":")
-        path = f"/apis/{group}/v1beta1/{where}/{name}" if external else f"/apis/{group}/v1beta2/{where}/pods/*/{name}"
+        path = f"/apis/{group}/v1beta1/{where}/{name}" if external else f"/apis/{group}/{version}/{where}/pods/*/{name}"
         query = {"explain": "true"}
         if not external and (selector := await self._selector(asked.namespace, target)):
             query["labelSelector"] = selector
@@ -235,13 +252,10 @@ def _if_served(found: Sequence[Document] | Unread) -> Sequence[Document] | Unrea
     return () if isinstance(found, Unread) and found.absent else found
 
 
-def _watched(deployment: Document | Unread | None) -> tuple[str, ...]:
-    """Return the namespaces that a controller is told to keep to; none for all."""
-    if not isinstance(deployment, Mapping):
-        return ()
-    template: Any = ((deployment.get("spec") or {}).get("template") or {}).get("spec") or {}
-    told = [str(word) for container in template.get("containers") or () for word in container.get("args") or ()]
-    return tuple(word.partition("=")[2] for word in told if word.startswith("--watch-namespace="))
+def _only_older(apiservices: Mapping[str, object]) -> bool:
+    """Return whether whoever serves metrics of pods does so by v1beta1 alone, as prometheus-adapter's chart registers it."""
+    older, newer, _ = _VERSIONS
+    return apiservices[newer] is None and apiservices[older] is not None
 
 
 _CLUSTER_WIDE = frozenset({"nodes", "apiservices", "tokenreviews", "subjectaccessreviews"})

@@ -1,5 +1,6 @@
 """What each daemon asks of the API server, right by right. A test compares this with the shipped roles."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from autoscaler.resource.scaler import GROUP, PLURAL
@@ -21,12 +22,12 @@ class Right(NamedTuple):
         return f"{self.verb} {what}{f' {self.name}' if self.name else ''}{where}"
 
 
-def adapter(namespace: str) -> tuple[Right, ...]:
-    """Return what the adapter needs, whose own namespace is *namespace*."""
+def adapter(namespace: str, scraped: Sequence[str]) -> tuple[Right, ...]:
+    """Return what the adapter needs, whose own namespace is *namespace*, and which scrapes Services in those that are *scraped*."""
     return (
         *_watch("", "pods"),
         *_watch("apps", "replicasets"),
-        *_watch("discovery.k8s.io", "endpointslices"),
+        *(right._replace(namespace=each) for each in scraped for right in _watch("discovery.k8s.io", "endpointslices")),
         *_watch("", "nodes"),
         *(
             Right(verb, "apiregistration.k8s.io", "apiservices", name=name)

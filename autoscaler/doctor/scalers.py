@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from autoscaler.doctor.finding import Check, Finding, Level
-from autoscaler.doctor.installation import unseen
+from autoscaler.doctor.installation import acts, unseen
 from autoscaler.doctor.seen import Document, MetricAsked, Seen, Unread
 
 #: How long a new scaler may wait for its first status.
@@ -26,6 +26,7 @@ _READY = {
     "ScaleForbidden": "grant the controller patch on the target's /scale: manifests/examples/rbac shows how; or set mode Recommend",
     "ScaleRefused": "the API server's words say what refuses: a quota, an admission webhook or a bound of the target's own",
     "ApiServerUnavailable": "see why the API server does not answer the controller",
+    "InternalError": "report the message with the controller's log: a defect of Leadtime's, and the replicas stay as they are",
 }
 
 
@@ -69,7 +70,7 @@ def _conditions(scaler: Document) -> Iterator[Finding]:
         says = f"{reason}: {each.get('message') or 'no message'}"
         names = {"name": _name(scaler), "namespace": _namespace(scaler)}
         match kind, status:
-            case "Ready", "False":
+            case "Ready", "False" | "Unknown" if reason != "Starting":
                 fix = _READY.get(reason, "docs/reasons.md says what the reason means").format(**names)
                 yield Finding(check=Check.SCALER_NOT_READY, level=Level.ERROR, about=_about(scaler), says=says, fix=fix)
             case "SignalsFresh", "False":
@@ -123,8 +124,8 @@ def _rivals(seen: Seen, scalers: Sequence[Document]) -> Iterator[Finding]:
             continue
         for rival in documents:
             for scaler in ours.get(_target(rival), ()):
-                if (scaler.get("spec") or {}).get("mode", "Auto") == "Recommend":
-                    continue  # beside an HPA it is how one begins
+                if not acts(scaler):
+                    continue  # beside an HPA it is how one begins, and how one goes back
                 if kind == "HorizontalPodAutoscaler" and _keda_owns(rival) and not isinstance(seen.scaled_objects, Unread):
                     continue  # the ScaledObject is told instead
                 yield _conflict(kind, rival, scaler)

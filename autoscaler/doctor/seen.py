@@ -71,7 +71,8 @@ class Seen:
     definition: Document | Unread | None = None
     apiservices: Mapping[str, Document | Unread | None] = field(default_factory=dict)  # by name
     deployments: Mapping[str, Document | Unread | None] = field(default_factory=dict)  # by name
-    lacking: Mapping[str, Sequence[Right] | Unread] = field(default_factory=dict)  # by service account
+    configuration: Document | Unread | None = None  # the adapter's ConfigMap
+    lacking: Mapping[str, Sequence[Right] | Unread] = field(default_factory=dict)  # by name of a Deployment that may be there
     lease: Document | Unread | None = None
     scalers: Sequence[Document] | Unread = ()
     hpas: Sequence[Document] | Unread = ()

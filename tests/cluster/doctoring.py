@@ -28,7 +28,7 @@ class Visit:
     @property
     def wrong(self) -> set[str]:
         """Return the checks that found something wrong."""
-        return {finding.check for finding in self.findings if finding.level != "unseen"}
+        return {finding.check for finding in self.findings if finding.level in {"error", "warning"}}
 
     def of(self, check: str, about: str = "") -> Finding:
         """Return the finding of *check* that is about *about*; fail if there is none."""

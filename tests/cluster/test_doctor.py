@@ -130,6 +130,22 @@ def _adapter_at_zero(ward: Ward) -> Iterator[None]:
         ward.cluster.kubectl("scale", "deployment", stack.SERVICE, f"--replicas={before}", where)
 
 
+def _deployment_gone(name: str) -> Break:
+    @contextlib.contextmanager
+    def broken(ward: Ward) -> Iterator[None]:
+        where = f"--namespace={stack.NAMESPACE}"
+        before = ward.cluster.get("deployment", name, where)
+        ward.cluster.kubectl("delete", "deployment", name, where)
+        try:
+            yield
+        finally:
+            metadata = {**_named(before)["metadata"], "namespace": stack.NAMESPACE}
+            ward.cluster.apply({**before, "metadata": metadata, "status": None})
+            ward.cluster.kubectl("rollout", "status", f"deployment/{name}", where, f"--timeout={WAIT_S:g}s")
+
+    return broken
+
+
 @contextlib.contextmanager
 def _controller_gone(ward: Ward) -> Iterator[None]:
     replica = ward.world.replicas[0]
@@ -247,6 +263,10 @@ BROKEN: dict[str, tuple[Break, str, str, str]] = {
     ),
     "the controller lacks a right": (_right_taken, "right-missing", "leadtime-autoscaler", "rbac.yaml"),
     "the adapter is scaled to zero": (_adapter_at_zero, "daemon-not-ready", "leadtime-adapter", "--replicas=2"),
+    "an adapter that is registered is gone": (
+        _deployment_gone(stack.SERVICE), "daemon-missing", stack.SERVICE, "kubectl apply",
+    ),
+    "an autoscaler that has led is gone": (_deployment_gone(steering.NAME), "daemon-missing", steering.NAME, "kubectl apply"),
     "no controller leads": (_controller_gone, "no-leader", "leadtime-autoscaler", "logs deploy/leadtime-autoscaler"),
     "the controller's clock is fast": (_clock_an_hour_fast, "clock-skew", "controller fast", "chrony"),
     "a target is not there": (

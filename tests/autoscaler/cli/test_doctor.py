@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from adapter.snapshot import rfc3339
+from autoscaler.cli import terminal
 from autoscaler.doctor import reader
 from autoscaler.resource import definition
 from tests.autoscaler.cli import apiserver
@@ -27,7 +28,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[apiserve
             name = f"{version}.custom.metrics.k8s.io"
             world.objects[f"/apis/apiregistration.k8s.io/v1/apiservices/{name}"] = cases.apiservice(version)
         for name in ("leadtime-adapter", "leadtime-autoscaler"):
-            world.objects[f"/apis/apps/v1/namespaces/leadtime/deployments/{name}"] = cases.deployment()
+            world.objects[f"/apis/apps/v1/namespaces/leadtime/deployments/{name}"] = cases.deployment(name)
         world.objects[CRD] = definition.document()
         world.objects[LEASE] = cases.lease()
         world.objects[f"{apiserver.ROOT}/inferencescalers"] = {"items": [cases.scaler()]}
@@ -56,6 +57,34 @@ def test_each_finding_is_told_with_its_fix_and_counted(leadtime: Leadtime, serve
     assert "2 errors" in lines
 
 
+def test_what_is_only_noted_is_no_fault(leadtime: Leadtime, server: apiserver.Server) -> None:
+    others = {"namespace": "monitoring", "name": "prometheus-adapter"}
+    del server.objects["/apis/apps/v1/namespaces/leadtime/deployments/leadtime-adapter"]
+    for version in ("v1beta1", "v1beta2"):
+        path = f"/apis/apiregistration.k8s.io/v1/apiservices/{version}.custom.metrics.k8s.io"
+        server.objects[path] = cases.apiservice(version, service=others)
+
+    ran = leadtime("doctor", "--kubeconfig", server.kubeconfig)
+
+    assert ran.status == 0
+    assert ran.out.splitlines()[0] == "note not-installed: Deployment leadtime/leadtime-adapter"
+    assert "all is well" in ran.out.splitlines()
+
+
+def test_on_a_narrow_terminal_what_mends_it_is_one_line_all_the_same(
+    leadtime: Leadtime, server: apiserver.Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(terminal, "there", lambda: True)
+    monkeypatch.setenv("COLUMNS", "40")
+    del server.objects[CRD]
+
+    told = json.loads(leadtime("doctor", "-o", "json", "--kubeconfig", server.kubeconfig).out)["findings"]
+    lines = leadtime("doctor", "--kubeconfig", server.kubeconfig).out.splitlines()
+
+    assert max(len(each["fix"]) for each in told) > 40
+    assert {f"  fix: {each['fix']}" for each in told} <= set(lines)
+
+
 def test_it_asks_for_each_right_of_each_daemon_as_that_daemon(leadtime: Leadtime, server: apiserver.Server) -> None:
     server.allowed = lambda asked: asked.get("resource") != "secrets"
 
@@ -69,10 +98,7 @@ def test_it_asks_for_each_right_of_each_daemon_as_that_daemon(leadtime: Leadtime
 
 
 def test_a_controller_of_some_namespaces_needs_its_rights_in_those(leadtime: Leadtime, server: apiserver.Server) -> None:
-    told = {
-        **cases.deployment(),
-        "spec": {"replicas": 2, "template": {"spec": {"containers": [{"args": ["--watch-namespace=llm"]}]}}},
-    }
+    told = cases.deployment("leadtime-autoscaler", "--watch-namespace=llm")
     server.objects["/apis/apps/v1/namespaces/leadtime/deployments/leadtime-autoscaler"] = told
 
     leadtime("doctor", "--kubeconfig", server.kubeconfig)

@@ -23,9 +23,10 @@ def apiservice(version: str = "v1beta2", **spec: Any) -> Document:
     }
 
 
-def deployment(ready: int = 2, replicas: int = 2) -> Document:
-    """Return a daemon's."""
-    return {"spec": {"replicas": replicas}, "status": {"readyReplicas": ready}}
+def deployment(account: str = "leadtime-adapter", *arguments: str, ready: int = 2, replicas: int = 2, **pod: Any) -> Document:
+    """Return a daemon's, which acts as *account* and is told *arguments*; its pods have what *pod* says too."""
+    template = {"spec": {"serviceAccountName": account, "containers": [{"args": list(arguments)}], **pod}}
+    return {"spec": {"replicas": replicas, "template": template}, "status": {"readyReplicas": ready}}
 
 
 def lease(**spec: Any) -> Document:
@@ -73,7 +74,7 @@ def healthy(**changes: Any) -> Seen:
             "v1beta2.custom.metrics.k8s.io": apiservice("v1beta2"),
             "v1beta1.external.metrics.k8s.io": None,
         },
-        deployments={"leadtime-adapter": deployment(), "leadtime-autoscaler": deployment()},
+        deployments={name: deployment(name) for name in ("leadtime-adapter", "leadtime-autoscaler")},
         lacking={"leadtime-adapter": (), "leadtime-autoscaler": ()},
         lease=lease(),
         scalers=(scaler(),),

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from autoscaler.doctor.diagnosis import diagnose
-from autoscaler.doctor.finding import Level
+from autoscaler.doctor.finding import Finding, Level
 from autoscaler.doctor.rights import Right, acting
 from autoscaler.doctor.seen import Unread
 from autoscaler.resource import definition
@@ -88,6 +88,13 @@ def test_kedas_own_external_metrics_are_left_to_keda() -> None:
     assert diagnose(cases.healthy(apiservices={**cases.healthy().apiservices, "v1beta1.external.metrics.k8s.io": keda})) == ()
 
 
+def test_who_serves_external_metrics_alone_may_leave_the_others_to_another() -> None:
+    others = cases.apiservice("v1beta1", service={"namespace": "monitoring", "name": "prometheus-adapter"})
+    services = {"v1beta1.custom.metrics.k8s.io": others, V1BETA2: None, "v1beta1.external.metrics.k8s.io": cases.apiservice()}
+
+    assert diagnose(cases.healthy(apiservices=services)) == ()
+
+
 def test_an_apiservice_that_trusts_anybody_is_a_warning() -> None:
     found = cases.only(registered(cases.apiservice(insecureSkipTLSVerify=True)))
 
@@ -114,6 +121,57 @@ def test_a_daemon_that_does_not_run_is_found(document: cases.Document | None, ch
     assert says in found.says
 
 
+def test_without_both_daemons_nothing_is_installed() -> None:
+    findings = diagnose(cases.healthy(deployments=dict.fromkeys(cases.healthy().deployments), lacking={}, apiservices={}))
+
+    assert {(finding.check, finding.level) for finding in findings} == {("daemon-missing", Level.ERROR)}
+    assert len(findings) == 2
+
+
+# ── what an installation goes without ────────────────────────────────────────────────────────────────────────────────────────
+
+OTHERS = cases.apiservice("v1beta1", service={"namespace": "monitoring", "name": "prometheus-adapter"}, insecureSkipTLSVerify=True)
+
+
+def beside(served: cases.Document | None) -> tuple[Finding, ...]:
+    """Return what is found where our adapter is left out, and *served* is who serves metrics, by v1beta1 alone."""
+    deployments = {**cases.healthy().deployments, "leadtime-adapter": None}
+    apiservices = {"v1beta1.custom.metrics.k8s.io": served, V1BETA2: None, "v1beta1.external.metrics.k8s.io": None}
+    return diagnose(cases.healthy(deployments=deployments, apiservices=apiservices))
+
+
+def test_an_adapter_that_is_left_out_is_noted_with_who_serves_in_its_place() -> None:
+    found = cases.only(beside(OTHERS))
+
+    assert (found.check, found.level) == ("not-installed", Level.NOTE)
+    assert found.says.endswith("custom.metrics.k8s.io is served by Service monitoring/prometheus-adapter")
+
+
+def test_where_our_adapter_is_left_out_somebody_must_serve_metrics() -> None:
+    down = {**OTHERS, "status": {"conditions": [cases.condition("Available", "False", "MissingEndpoints")]}}
+
+    assert [finding.check for finding in beside(None)] == ["apiservice-missing", "not-installed"]
+    assert [finding.check for finding in beside(down)] == ["apiservice-unavailable", "not-installed"]
+
+
+def without_autoscaler(**changes: object) -> tuple[Finding, ...]:
+    deployments = {**cases.healthy().deployments, "leadtime-autoscaler": None}
+    return diagnose(cases.healthy(deployments=deployments, **changes))
+
+
+def test_an_autoscaler_that_is_left_out_needs_no_leader_and_no_definition() -> None:
+    found = cases.only(without_autoscaler(definition=None, lease=None, scalers=()))
+
+    assert (found.check, found.level, found.about) == ("not-installed", Level.NOTE, "Deployment leadtime/leadtime-autoscaler")
+
+
+def test_an_autoscaler_that_has_led_and_has_scalers_is_missing() -> None:
+    assert [(found.check, found.level) for found in without_autoscaler()] == [("daemon-missing", Level.ERROR)]
+
+
+# ── rights ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
 def test_a_right_that_is_lacking_is_named() -> None:
     lacking = {"leadtime-autoscaler": (Right("patch", "leadtime.dev", "inferencescalers/status"),)}
 
@@ -129,6 +187,56 @@ def test_a_controller_that_is_only_to_recommend_needs_no_right_to_act() -> None:
 
     assert diagnose(cases.healthy(lacking=lacking, scalers=asking)) == ()
     assert len(diagnose(cases.healthy(lacking=lacking))) == len(acting())
+
+
+def test_nor_does_it_where_it_keeps_to_some_namespaces() -> None:
+    lacking = {"leadtime-autoscaler": tuple(right._replace(namespace="llm") for right in acting())}
+
+    assert diagnose(cases.healthy(lacking=lacking, scalers=(cases.scaler(mode="Paused"),))) == ()
+
+
+NODES = Right("list", "", "nodes")
+REVIEWS = Right("create", "authorization.k8s.io", "subjectaccessreviews")
+
+
+@pytest.mark.parametrize(
+    ("name", "right", "says"),
+    [
+        ("leadtime-adapter", NODES, "which nodes share their GPUs is not known"),
+        ("leadtime-autoscaler", NODES, "which nodes share their GPUs is not known"),
+        ("leadtime-autoscaler", REVIEWS, "nobody can read its /metrics"),
+    ],
+)
+def test_a_right_that_can_be_done_without_is_a_warning_that_says_what_is_lost(name: str, right: Right, says: str) -> None:
+    found = cases.only(diagnose(cases.healthy(lacking={name: (right,)})))
+
+    assert (found.check, found.level) == ("right-missing", Level.WARNING)
+    assert found.says.endswith(says)
+
+
+@pytest.mark.parametrize(
+    ("name", "deployment"),
+    [
+        ("leadtime-adapter", cases.deployment("leadtime-adapter")),
+        ("leadtime-autoscaler", cases.deployment("leadtime-autoscaler", "--page=:8444")),
+    ],
+)
+def test_who_serves_others_has_to_ask_who_may_read(name: str, deployment: cases.Document) -> None:
+    deployments = {**cases.healthy().deployments, name: deployment}
+
+    found = cases.only(diagnose(cases.healthy(deployments=deployments, lacking={name: (REVIEWS,)})))
+
+    assert found.level is Level.ERROR
+
+
+def test_a_right_is_lacked_by_the_account_that_the_deployment_names() -> None:
+    deployments = {**cases.healthy().deployments, "leadtime-autoscaler": cases.deployment("scaling")}
+    lacking = {"leadtime-autoscaler": (Right("patch", "leadtime.dev", "inferencescalers/status"),)}
+
+    assert cases.only(diagnose(cases.healthy(deployments=deployments, lacking=lacking))).about == "ServiceAccount leadtime/scaling"
+
+
+# ── who leads ────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
@@ -187,7 +295,9 @@ def test_a_right_that_the_doctor_lacks_is_named_and_the_rest_is_judged() -> None
     assert "get leases.coordination.k8s.io leadtime-autoscaler in namespace leadtime" in findings[1].fix
 
 
-@pytest.mark.parametrize("field", ["definition", "lease", "scalers", "hpas", "scaled_objects", "exporters", "series", "api_now"])
+@pytest.mark.parametrize(
+    "field", ["definition", "configuration", "lease", "scalers", "hpas", "scaled_objects", "exporters", "series", "api_now"]
+)
 def test_what_was_not_seen_is_neither_absent_nor_well(field: str) -> None:
     findings = diagnose(cases.healthy(**{field: Unread("it", "it is forbidden: no", Right("list", "", "things"))}))
 

@@ -55,7 +55,7 @@ def test_the_adapters_rights_are_those_of_its_roles() -> None:
     shipped = {right for right in granted("adapter", ("leadtime-adapter",)) if right.name != _EXTERNAL}
     authentication = Right("get", "", "configmaps", "kube-system", "extension-apiserver-authentication")
 
-    assert {*shipped, *_DELEGATOR, authentication} == set(rights.adapter("leadtime"))
+    assert {*shipped, *_DELEGATOR, authentication} == set(rights.adapter("leadtime", scraped=("",)))
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,16 @@ def test_every_reason_for_not_being_ready_has_a_fix_of_its_own(reason: str) -> N
     assert "docs/reasons.md" not in found.fix
 
 
+def test_a_scaler_of_which_nobody_knows_is_told_unless_it_only_begins() -> None:
+    defect, beginning = (
+        cases.scaler(status={"conditions": [cases.condition("Ready", "Unknown", reason)]})
+        for reason in ("InternalError", "Starting")
+    )
+
+    assert cases.only(of(defect)).check == "scaler-not-ready"
+    assert of(beginning) == ()
+
+
 @pytest.mark.parametrize(
     ("condition", "check"),
     [
@@ -65,8 +75,13 @@ def test_who_else_sets_the_same_target_is_named_with_the_command_that_takes_it_a
     assert "older -n llm" in found.fix
 
 
-def test_beside_an_hpa_a_scaler_may_recommend_and_another_target_is_nobodys_rival() -> None:
-    assert of(cases.scaler(mode="Recommend"), hpas=(rival("HorizontalPodAutoscaler"),)) == ()
+@pytest.mark.parametrize("mode", ["Recommend", "Paused"])
+def test_who_writes_nothing_has_no_rival(mode: str) -> None:
+    assert of(cases.scaler(mode=mode), hpas=(rival("HorizontalPodAutoscaler"),)) == ()
+    assert of(cases.scaler(mode=mode), scaled_objects=(rival("ScaledObject"),)) == ()
+
+
+def test_an_hpa_of_another_target_is_nobodys_rival() -> None:
     assert of(cases.scaler(), hpas=(rival("HorizontalPodAutoscaler", target="other"),)) == ()
 
 
